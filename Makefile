@@ -8,7 +8,7 @@ STACK ?= batchyard
 WALKS ?= 1000
 
 GOALS := help setup run up status provider bridge key budget provider-key unit test conformance lint pytest bench compat faults lock prices docs format
-SETTINGS := PYTHON INPUT OUT PROVIDER_BASE_URL PROVIDER_API_KEY DRY_RUN MAX_COST_USD BRIDGE_PORT TABLE TENANT BUDGET_USD LIST REVOKE STACK SECRET WEBHOOK BENCH FILES TOOLS LINES WALKS
+SETTINGS := PYTHON INPUT OUT PROVIDER_BASE_URL PROVIDER_API_KEY DRY_RUN MAX_COST_USD BRIDGE_PORT TABLE TENANT BUDGET_USD ADMIN LIST REVOKE STACK SECRET WEBHOOK CHAT BENCH FILES TOOLS LINES WALKS
 .PHONY: $(GOALS)
 
 # A misspelt word must not run anything, least of all the sample in place of the user's file.
@@ -45,14 +45,14 @@ provider: setup ## the provider emulator alone
 bridge: setup ## the whole API on 127.0.0.1, for tools that send every file by POST /v1/files: BATCHYARD_URL=… BATCHYARD_KEY=… in the environment; BRIDGE_PORT=…
 	@$(PY) -m local.bridge
 
-key: setup ## an API key for the HTTP API: TABLE=… (of the stack) TENANT=default BUDGET_USD=… (a month); LIST=1 shows all, REVOKE=… ends one
-	@$(PY) -m batchyard.api.api_keys "$(TABLE)" $(if $(REVOKE),--revoke "$(REVOKE)",$(if $(LIST),--list,"$(TENANT)" $(call given,BUDGET_USD,--budget)))
+key: setup ## an API key for the HTTP API: TABLE=… (of the stack) TENANT=default BUDGET_USD=… (a month); ADMIN=1 lets it make others of its tenant; LIST=1 shows all, REVOKE=… ends one
+	@$(PY) -m batchyard.api.api_keys "$(TABLE)" $(if $(REVOKE),--revoke "$(REVOKE)",$(if $(LIST),--list,"$(TENANT)" $(if $(ADMIN),--admin) $(call given,BUDGET_USD,--budget)))
 
 budget: setup ## what a tenant may spend in a month: TABLE=… TENANT=default BUDGET_USD=… (none removes it)
 	@$(PY) -m batchyard.api.api_keys "$(TABLE)" --budget "$(TENANT)" "$(BUDGET_USD)"
 
-provider-key: setup ## store the provider's API key in the stack, unseen or from a pipe: STACK=batchyard or SECRET=…; WEBHOOK=1 its webhooks' secret
-	@$(PY) -m local.provider_key "$(STACK)" "$(SECRET)" $(if $(WEBHOOK),--webhook)
+provider-key: setup ## store the provider's API key in the stack, unseen or from a pipe: STACK=batchyard or SECRET=…; WEBHOOK=1 its webhooks' secret, CHAT=1 the address of a chat
+	@$(PY) -m local.provider_key "$(STACK)" "$(SECRET)" $(if $(WEBHOOK),--webhook,$(if $(CHAT),--chat))
 
 lint: setup ## every static check
 	@.venv/bin/ruff format --check .

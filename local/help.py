@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from local.commands import WITH_THEM, section, show, targets
 from local.stack.deploy import TEMPLATE, read_template
 from local.stack.parameters import parameters
-from local.stack.settings import EMULATOR_VALUES, OWN_VALUES, SECRET_OF_WEBHOOKS
+from local.stack.settings import ADDRESS_OF_CHAT, EMULATOR_VALUES, OWN_VALUES, SECRET_OF_WEBHOOKS
 
 
 def text() -> str:
@@ -15,7 +15,7 @@ def text() -> str:
 
 def _settings() -> Iterator[tuple[str, str]]:
     yield from WITH_THEM.items()
-    for parameter in (*parameters(read_template(TEMPLATE)).values(), SECRET_OF_WEBHOOKS):
+    for parameter in (*parameters(read_template(TEMPLATE)).values(), SECRET_OF_WEBHOOKS, ADDRESS_OF_CHAT):
         if parameter.name == "ProviderBaseUrl":
             continue  # told above under its usual name
         local = EMULATOR_VALUES.get(parameter.name)

@@ -1,4 +1,4 @@
-"""Store the provider's API key, or the secret of its webhooks, where the functions of a stack on AWS read it.
+"""Store the provider's API key, the secret of its webhooks, or the address of a chat in a stack on AWS.
 
 `make provider-key` runs this. The value comes from a terminal, which does not show it, or from a pipe. It is no argument, for
 a machine shows its users each other's commands; and it is never printed.
@@ -14,7 +14,7 @@ import boto3
 from batchyard.adapters.aws import translated
 from batchyard.domain.errors import BatchyardError
 from local.stack.parameters import Parameter
-from local.stack.settings import KEY_OF_PROVIDER, SECRET_OF_WEBHOOKS, SECRETS
+from local.stack.settings import ADDRESS_OF_CHAT, KEY_OF_PROVIDER, SECRET_OF_WEBHOOKS, SECRETS
 
 ADVICE: Final = "AWS_REGION and the credentials must be those of the stack."
 
@@ -37,6 +37,11 @@ WEBHOOK: Final = Kind(
     "Signing secret of the provider's webhooks", SECRET_OF_WEBHOOKS,
     "Webhooks that are signed with it are believed from now on, or a minute after a forged one at the latest.",
 )  # fmt: skip
+CHAT: Final = Kind(
+    "Address of the chat's webhook", ADDRESS_OF_CHAT,
+    "Notifications go there from now on, or after a minute at the latest.",
+)  # fmt: skip
+KINDS: Final = {"--webhook": WEBHOOK, "--chat": CHAT}
 
 
 def store(kind: Kind, secret: str, value: str) -> str:
@@ -55,8 +60,9 @@ def secret_of(stack: str, kind: Kind) -> str:
         (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     outputs = {each["OutputKey"]: str(each["OutputValue"]) for each in found.get("Outputs", [])}
     if (name := SECRETS[kind.rules.name]) not in outputs:
+        unset = " with NotifyChat set" if kind is CHAT else ""
         raise BatchyardError(
-            f"the stack {stack} has no output {name}; is it a stack of Batchyard, and wholly deployed?"
+            f"the stack {stack} has no output {name}; is it a stack of Batchyard, and wholly deployed{unset}?"
         )
     return outputs[name]
 
@@ -85,4 +91,4 @@ def main(stack: str, secret: str, kind: Kind) -> str:
 
 if __name__ == "__main__":
     _, named_stack, named_secret, *flags = sys.argv
-    sys.stdout.write(main(named_stack, named_secret, WEBHOOK if flags else KEY) + "\n")
+    sys.stdout.write(main(named_stack, named_secret, KINDS[flags[0]] if flags else KEY) + "\n")

@@ -32,9 +32,9 @@ sam build && sam deploy --parameter-overrides MaxAttempts=5
 BATCHYARD_MAX_ATTEMPTS=5 make run
 ```
 
-The provider's key and the secret of its webhooks are no parameters: `make provider-key`
-[stores them](operations.md#the-providers-key) in the stack. On one machine they are `PROVIDER_API_KEY` and
-`BATCHYARD_PROVIDER_WEBHOOK_SECRET`.
+The provider's key, the secret of its webhooks and the address of a chat are no parameters: `make provider-key`
+[stores them](operations.md#the-providers-key) in the stack. On one machine they are `PROVIDER_API_KEY`,
+`BATCHYARD_PROVIDER_WEBHOOK_SECRET` and `BATCHYARD_CHAT_ADDRESS`.
 """
 _BAR = r"\|"  # a bar within a cell of a table
 _HEAD = "| setting | default | allowed | meaning |\n|---|---|---|---|"

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 
 from local.emulator import faults
+from local.emulator.anthropic import api as messages_api
+from local.emulator.anthropic.batches import MessageBatch
 from local.emulator.batches import Batch, Usage
 from local.emulator.batches_api import json_object
 from local.emulator.bill import BATCH, shown
@@ -55,6 +58,8 @@ async def list_ledger(state: State, request: Request) -> Reply:
     with_lines = request.query_params.get("lines") != "false"
     batches = reversed(state.batches.newest_first())
     entries = [_entry(state, batch, with_lines=with_lines) for batch in batches]
+    entries += [_of_messages(state, batch, with_lines=with_lines) for batch in state.message_batches.ever_made()]
+    entries.sort(key=lambda each: int(each["ordinal"]))
     direct = list(state.direct)
     amounts = [each["usd"] for each in (*entries, *direct)]
     whole = None if None in amounts else shown(sum(map(_exact, amounts), Decimal(0)))
@@ -75,13 +80,18 @@ def _entry(state: State, batch: Batch, *, with_lines: bool) -> dict[str, Any]:
     cost = state.prices.dollars(str(batch.model), BATCH, usage, batch.request.endpoint)
     entry["usd"] = shown(cost) if usage != Usage() else 0.0
     if with_lines:
-        entry["billed"] = list(_billed(batch))
+        entry["billed"] = list(_billed(batch.ledger_path))
     return entry
 
 
-def _billed(batch: Batch) -> Iterator[str]:
-    if not batch.ledger_path.exists():
+def _of_messages(state: State, batch: MessageBatch, *, with_lines: bool) -> dict[str, Any]:
+    lines = {"billed": list(_billed(batch.ledger_path))} if with_lines else {}
+    return {**messages_api.entry(state, batch), **lines}
+
+
+def _billed(path: Path) -> Iterator[str]:
+    if not path.exists():
         return
-    with batch.ledger_path.open("rb") as file:
+    with path.open("rb") as file:
         for line in file:
             yield msgspec.json.decode(line, type=str)

@@ -16,7 +16,9 @@ from local.emulator import (
     together,
     uploads_api,
     webhooks_api,
-)
+)  # fmt: skip
+from local.emulator.anthropic import api as messages_api
+from local.emulator.anthropic.operation import MessagesOperation
 from local.emulator.callers import ForOwnCallers
 from local.emulator.errors import ApiError
 from local.emulator.operations import Handler, Operation
@@ -63,7 +65,15 @@ OPERATIONS: list[tuple[str, str, str, Handler]] = [
     ("createCompletion", "POST", "/completions", direct_api.answer),
     ("createModeration", "POST", "/moderations", direct_api.answer),
     ("createImage", "POST", "/images/generations", direct_api.answer),
-    ("createMessage", "POST", "/messages", direct_api.answer),
+]
+ANTHROPIC: list[tuple[str, str, str, Handler]] = [
+    ("createMessageBatch", "POST", "/messages/batches", messages_api.create),
+    ("listMessageBatches", "GET", "/messages/batches", messages_api.list_all),
+    ("retrieveMessageBatch", "GET", "/messages/batches/{batch_id}", messages_api.retrieve),
+    ("deleteMessageBatch", "DELETE", "/messages/batches/{batch_id}", messages_api.delete),
+    ("cancelMessageBatch", "POST", "/messages/batches/{batch_id}/cancel", messages_api.cancel),
+    ("retrieveMessageBatchResults", "GET", "/messages/batches/{batch_id}/results", messages_api.results),
+    ("createMessage", "POST", "/messages", messages_api.answer),
 ]
 _ADMIN: list[tuple[str, str, Handler]] = [
     ("POST", "/scenario", admin_api.set_scenario),
@@ -120,6 +130,10 @@ def build(state: State) -> ASGIApp:
     api = [
         Route(path, Operation(state, name, by_service(name, handler)), methods=[method])
         for name, method, path, handler in OPERATIONS
+    ]
+    api += [
+        Route(path, MessagesOperation(state, name, handler), methods=[method])
+        for name, method, path, handler in ANTHROPIC
     ]
     health = [Route(path, _health) for path in HEALTH]
     admin = [Route(path, AdminOperation(state, handler), methods=[method]) for method, path, handler in _ADMIN]

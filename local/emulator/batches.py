@@ -9,6 +9,7 @@ from local.emulator import identifiers
 from local.emulator.clock import Clock
 from local.emulator.errors import ApiError, no_such_batch
 from local.emulator.faults import BatchFault
+from local.emulator.ordinals import Ordinals
 
 WINDOW_SECONDS = 86_400
 ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
@@ -153,24 +154,20 @@ class Batch:
 class BatchStore:
     """Hold all batches by id, in the order of their creation; threads may share the store."""
 
-    def __init__(self, directory: Path, clock: Clock) -> None:
+    def __init__(self, directory: Path, clock: Clock, ordinals: Ordinals) -> None:
         self._directory = directory
         self._clock = clock
+        self._ordinals = ordinals
         self._batches: dict[str, Batch] = {}
         self._lock = threading.Lock()
 
     def add(self, request: BatchRequest) -> Batch:
         """Keep a new batch in `validating`; its ordinal counts from 1."""
         with self._lock:
-            ordinal = len(self._batches) + 1
+            ordinal = self._ordinals.take()
             batch = Batch(request, ordinal, self._clock.seconds(), self._directory / f"billed-{ordinal}.jsonl")
             self._batches[batch.id] = batch
         return batch
-
-    def next_ordinal(self) -> int:
-        """Return the ordinal of the next batch."""
-        with self._lock:
-            return len(self._batches) + 1
 
     def get(self, batch_id: str) -> Batch:
         """Return a batch; raise ApiError 404 if the id is unknown."""

@@ -42,11 +42,11 @@ class PriceList:
 
     def sells(self, model: str, way: str) -> bool:
         """Tell whether a model has a price of its own for one way of asking."""
-        return f"{way}input" in self._find(model)
+        return f"{way}input" in self.of(model)
 
     def dollars(self, model: str, way: str, usage: Usage, endpoint: str) -> Decimal | None:
         """Return what tokens cost; None without a price. A way that has no price of its own costs the full price."""
-        found = self._find(model)
+        found = self.of(model)
         if "input" not in found:
             return None
         way = way if self.sells(model, way) else STANDARD
@@ -58,7 +58,8 @@ class PriceList:
         whole = (usage.input_tokens - usage.cached_tokens) * fresh + usage.cached_tokens * cached
         return (whole + usage.output_tokens * written) / _MILLION
 
-    def _find(self, model: str) -> Mapping[str, Any]:
+    def of(self, model: str) -> Mapping[str, Any]:
+        """Return what the list says of a model; nothing of one that it does not name."""
         return next((known for known in self._models if _fits(known["named"], model.lower())), {})
 
 

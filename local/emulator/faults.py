@@ -16,6 +16,8 @@ OperationName = Literal[
     "createUpload", "addUploadPart", "completeUpload", "cancelUpload",
     "createWebhookEndpoint", "listWebhookEndpoints", "retrieveWebhookEndpoint", "updateWebhookEndpoint",
     "deleteWebhookEndpoint", "rotateWebhookSecret", "testWebhookEndpoint",
+    "createMessageBatch", "listMessageBatches", "retrieveMessageBatch", "cancelMessageBatch", "deleteMessageBatch",
+    "retrieveMessageBatchResults", "createMessage",
     "createResponse", "createChatCompletion", "createEmbedding", "createCompletion", "createModeration", "createImage",
 ]  # fmt: skip
 
@@ -221,6 +223,19 @@ class Flex(Rule):
         ranges.check(self.no_room or EVERY)
 
 
+class Messages(Rule):
+    """The limits and the manners of Anthropic's message batches."""
+
+    #: The most requests of one batch.
+    most_requests: int = 100_000
+    #: The most bytes of the body that creates a batch.
+    most_bytes: int = 256 * 1024 * 1024
+    #: The most requests of all running batches together; None means any number.
+    queued_requests: int | None = None
+    #: Whether results come in another order each time that they are read.
+    reshuffled: bool = False
+
+
 class Scenario(Rule):
     """Every ordered failure and every limit of one emulator."""
 
@@ -238,6 +253,8 @@ class Scenario(Rule):
     lines: list[LineRule] = []
     #: What becomes of requests that ask for flex processing.
     flex: Flex = msgspec.field(default_factory=Flex)
+    #: The limits and the manners of Anthropic's message batches.
+    messages: Messages = msgspec.field(default_factory=Messages)
     #: The only models that are known; None means any.
     models: list[str] | None = None
     #: The most prompt tokens of all running batches of a model; `*` stands for every other model.

@@ -1,7 +1,7 @@
 """The text of `python -m local.emulator --help`: what the emulator is, and how failures are ordered."""
 
 GUIDE = """\
-A stand-in for a batch provider: OpenAI's Files, Uploads and Batches APIs on 127.0.0.1.
+A stand-in for a batch provider: OpenAI's Files, Uploads and Batches APIs, and Anthropic's Message Batches, on 127.0.0.1.
 
 When it is ready it prints one line on stdout, everything else on stderr:
   {"provider_url": "http://127.0.0.1:PORT/v1", "api_key": "..."}
@@ -36,6 +36,9 @@ SCENARIO: a JSON object; every member may be left out, an unknown one is refused
   "flex": {...}              requests sent on their own that ask for "service_tier": "flex": "no_room": "1-3" (or a
                              "share" of them) is a 429 that costs nothing, "seconds": 20 makes them slow,
                              "served_as": "default" answers, and bills, without flex; "sold": false is a 400
+  "messages": {...}          Anthropic's message batches: "most_requests": 100000, "most_bytes": 268435456,
+                             "queued_requests": 200000 of all running batches together (default: no limit),
+                             "reshuffled": true gives results in another order each time that they are read
   "calls": [...]             failures of API calls     (first rule that hits acts)
   "batches": [...]           failures of batches       (first rule that fits acts)
   "lines": [...]             failures of lines, in every batch
@@ -46,7 +49,9 @@ CALLS   {"operation": "createBatch", "nth": "1-2", "do": {...}}
   operation  createFile listFiles retrieveFile deleteFile downloadFile createBatch listBatches retrieveBatch
              cancelBatch createUpload addUploadPart completeUpload cancelUpload,
              and those that answer one request at once: createResponse createChatCompletion createEmbedding
-             createCompletion createModeration createImage; * is the default and means any
+             createCompletion createModeration createImage; of Anthropic's API createMessageBatch listMessageBatches
+             retrieveMessageBatch cancelMessageBatch deleteMessageBatch retrieveMessageBatchResults createMessage;
+             * is the default and means any
   nth        which of the calls this rule matches, counted by the rule; each_batch counts apart for each batch
   batch      only calls about the batches with these ordinals (1: the first made under this
              scenario; createBatch: the one it would make)
@@ -90,7 +95,8 @@ LINES   {"custom_id": "a-*", "do": {...}}
     status: 429, code, message, body    the model endpoint's answer (2xx goes to the output file, 0 is possible)
     says: "cut_off"                     or "filtered", "refused", "nothing", "broken_json", "broken_schema": a success, with its
                                         usage, that cannot be used
-    error: "request_timeout"            no answer: an error object, as for batch_expired; with a status, both
+    error: "request_timeout"            no answer: an error object, as for batch_expired; with a status, both; of a message
+                                        batch the type of the result: "expired", "canceled" or a word of no meaning
     missing, duplicate, malformed, garbled, unknown_custom_id, bare: true    what the line looks like in the file: not
                                         there, there twice, cut in half, with a byte that is not UTF-8, joined by a
                                         stranger, neither response nor error

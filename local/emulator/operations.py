@@ -19,7 +19,8 @@ from local.emulator.state import State
 from local.emulator.wire import NO_FAULT, Connection
 
 Handler = Callable[[State, Request], Awaitable[Reply]]
-_MADE = {"createFile": "file_id", "completeUpload": "file_id", "createBatch": "batch_id"}
+_CREATES = frozenset({"createBatch", "createMessageBatch"})
+_MADE = {"createFile": "file_id", "completeUpload": "file_id", **dict.fromkeys(_CREATES, "batch_id")}
 
 
 class Operation:
@@ -37,8 +38,8 @@ class Operation:
         call = self._record(request, fault)
         began = time.monotonic()
         reply = await self._reply(request, fault)
-        self._note(call, reply, fault)
-        reply.headers = {**self._headers(call["request_id"], began), **reply.headers}
+        self.note(call, reply, fault)
+        reply.headers = {**self.headers(call["request_id"], began), **reply.headers}
         await Connection(scope, receive, send).deliver(reply, fault)
 
     async def _reply(self, request: Request, fault: CallFault) -> Reply:
@@ -46,22 +47,36 @@ class Operation:
         if fault.replaces_reply and not fault.after_effect:
             if not fault.early:
                 await _drain(request)
-            return _ordered_reply(fault)
+            return self._ordered_reply(fault)
         try:
-            check_key(request, self._state.scenario.api_key or self._state.api_key)
+            self.check_caller(request)
         except ApiError as error:
             await _drain(request)  # a caller that still sends would get a broken pipe before the refusal
-            return Reply(error.envelope(), error.status)
+            return Reply(self.envelope(error), error.status)
         try:
             reply = await self._handler(self._state, request)
         except ApiError as error:
-            reply = Reply(error.envelope(), error.status)
-        return _replaced(reply, fault) if fault.replaces_reply else _altered(reply, fault)
+            reply = Reply(self.envelope(error), error.status)
+        return self._replaced(reply, fault) if fault.replaces_reply else _altered(reply, fault)
+
+    def check_caller(self, request: Request) -> None:
+        """Raise ApiError for a request that is refused by its headers alone."""
+        check_key(request, self._state.scenario.api_key or self._state.api_key)
+
+    def envelope(self, error: ApiError) -> dict[str, Any]:
+        """Return the body of a refusal."""
+        return error.envelope()
+
+    def ordered_error(self, status: int) -> ApiError:
+        """Return the error that a fault orders by its status alone."""
+        kind = "server_error" if status >= 500 else "invalid_request_error"
+        return ApiError(status, f"The emulator answers {status} on order.", kind=kind)
 
     def _subject(self, request: Request) -> CallSubject:
-        if self._name == "createBatch":
-            return CallSubject(batch=self._state.batches.next_ordinal())
-        batch = self._state.batches.find(request.path_params.get("batch_id", ""))
+        if self._name in _CREATES:
+            return CallSubject(batch=self._state.ordinals.coming)
+        batch_id = request.path_params.get("batch_id", "")
+        batch = self._state.batches.find(batch_id) or self._state.message_batches.find(batch_id)
         stored = self._state.files.find(request.path_params.get("file_id", ""))
         return CallSubject(batch.ordinal if batch else None, stored.filename if stored else None)
 
@@ -80,19 +95,38 @@ class Operation:
         self._state.calls.append(call)
         return call
 
-    def _note(self, call: dict[str, Any], reply: Reply, fault: CallFault) -> None:
+    def note(self, call: dict[str, Any], reply: Reply, fault: CallFault) -> None:
         """Record the status that the caller gets, None for no answer, and the id of what the call made."""
         call["status"] = None if fault.connection else reply.status
         if reply.made is not None:
             call[_MADE.get(self._name, "id")] = reply.made
 
-    def _headers(self, request_id: str, began: float) -> dict[str, str]:
+    def headers(self, request_id: str, began: float) -> dict[str, str]:
+        """Return the headers of every answer."""
         return {
             "x-request-id": request_id,
             "openai-version": "2020-10-01",
             "openai-organization": "org-emulator",
             "openai-processing-ms": str(int((time.monotonic() - began) * 1000)),
         }
+
+    def _ordered_reply(self, fault: CallFault) -> Reply:
+        """Return the answer that a fault orders; without a body, an error object that fits the status."""
+        status = fault.status or 200
+        if fault.html:
+            return refused_by_gateway(status, fault.headers)
+        if isinstance(fault.body, str):
+            return Reply(None, status, fault.body.encode(), headers=dict(fault.headers))
+        if fault.body is not None:
+            return Reply(fault.body, status, headers=dict(fault.headers))
+        error = self.ordered_error(status)
+        error.error.update(fault.error or {})
+        return Reply(self.envelope(error), status, headers=dict(fault.headers))
+
+    def _replaced(self, reply: Reply, fault: CallFault) -> Reply:
+        ordered = self._ordered_reply(fault)
+        ordered.made = reply.made
+        return ordered
 
 
 def check_key(request: Request, wanted: str | None) -> None:
@@ -108,26 +142,6 @@ def check_key(request: Request, wanted: str | None) -> None:
 async def _drain(request: Request) -> None:
     async for _ in request.stream():
         pass
-
-
-def _ordered_reply(fault: CallFault) -> Reply:
-    """Return the answer that a fault orders; without a body, an error object that fits the status."""
-    status = fault.status or 200
-    if fault.html:
-        return refused_by_gateway(status, fault.headers)
-    if isinstance(fault.body, str):
-        return Reply(None, status, fault.body.encode(), headers=dict(fault.headers))
-    if fault.body is not None:
-        return Reply(fault.body, status, headers=dict(fault.headers))
-    kind = "server_error" if status >= 500 else "invalid_request_error"
-    plain = {"message": f"The emulator answers {status} on order.", "type": kind, "param": None, "code": None}
-    return Reply({"error": {**plain, **(fault.error or {})}}, status, headers=dict(fault.headers))
-
-
-def _replaced(reply: Reply, fault: CallFault) -> Reply:
-    ordered = _ordered_reply(fault)
-    ordered.made = reply.made
-    return ordered
 
 
 def _altered(reply: Reply, fault: CallFault) -> Reply:

@@ -8,6 +8,15 @@ from pathlib import Path
 _SPOOL_BUFFER = 1 << 20
 
 
+def shuffle_lines(path: Path) -> None:
+    """Put another file with the same lines, in an order that nobody foresees, in the place of `path`."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    random.shuffle(lines)
+    other = path.with_suffix(f".{os.urandom(8).hex()}")
+    other.write_bytes(b"".join(lines))
+    other.replace(path)
+
+
 class OutcomeSpool:
     """Hold the outcome lines of one file: the lines on disk, and 16 bytes for each line in memory."""
 

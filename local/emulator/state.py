@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from local.emulator.answering import Answerer
+from local.emulator.anthropic.batches import MessageBatchStore
 from local.emulator.batches import BatchStore
 from local.emulator.bill import PriceList
 from local.emulator.clock import Clock
 from local.emulator.faults import Scenario
 from local.emulator.files import FileStore
+from local.emulator.ordinals import Ordinals
 from local.emulator.scenario import Director
 from local.emulator.uploads import UploadStore
 from local.emulator.webhooks import Endpoint
@@ -44,16 +46,20 @@ class State:
     files: FileStore = field(init=False)
     uploads: UploadStore = field(init=False)
     batches: BatchStore = field(init=False)
+    message_batches: MessageBatchStore = field(init=False)
+    #: The numbers of the batches of both kinds.
+    ordinals: Ordinals = field(default_factory=Ordinals)
     #: What decides which failure happens, for the scenario that is played.
     director: Director = field(init=False)
 
     def __post_init__(self) -> None:
         self.files = FileStore(self.directory, self.clock)
         self.uploads = UploadStore(self.clock)
-        self.batches = BatchStore(self.directory, self.clock)
+        self.batches = BatchStore(self.directory, self.clock, self.ordinals)
+        self.message_batches = MessageBatchStore(self.directory, self.clock, self.ordinals)
         self.play(self.scenario)
 
     def play(self, scenario: Scenario) -> None:
         """Follow another scenario from now on, with counters that start at zero."""
         self.scenario = scenario
-        self.director = Director(scenario, self.batches.next_ordinal() - 1)
+        self.director = Director(scenario, self.ordinals.coming - 1)

@@ -8,6 +8,7 @@ from batch_client import (
     BatchClientError,
     InvalidArgumentError,
     NotFoundError,
+    speak,
 )
 from local.errors import ProviderError
 from local.run.base_urls import likely_urls, swapped_scheme
@@ -42,7 +43,7 @@ def _ask(provider: Provider, say: Callable[[str], None]) -> str:
     """Say why the provider cannot be used; an empty text if it can."""
     try:
         with provider.client() as client:
-            client.list_batches(limit=1)
+            next(speak(client, "").jobs(), None)
     except InvalidArgumentError as error:
         return f"{provider.url} cannot be used: {error.message}."
     except BatchClientError as error:
@@ -107,7 +108,7 @@ def _first_that_answers(urls: list[str], provider: Provider) -> str:
 def _answers(guess: Provider) -> bool:
     try:
         with guess.client(_GUESS_SECONDS) as client:
-            client.list_batches(limit=1)
+            next(speak(client, "").jobs(), None)
     except BatchClientError as error:
         return isinstance(error, APIStatusError) and error.status in _REFUSALS
     return True

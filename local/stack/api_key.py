@@ -18,7 +18,7 @@ def make_api_key(endpoint_url: str, table: str, tenant: str) -> str:
     """
     layers = os.pathsep.join(str(ROOT / "layers" / name) for name in ("client", "core"))
     environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": layers, **client_environment(endpoint_url)}
-    command = [sys.executable, "-m", "batchyard.api.api_keys", table, tenant]
+    command = [sys.executable, "-m", "batchyard.api.api_keys", table, tenant, "--admin"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LocalError(f"No API key could be made:\n{done.stderr.strip()}")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from local.errors import ParameterError
 from local.stack.deploy import Template
 from local.stack.parameters import Parameter, overrides, parameters
 from local.stack.provider_choice import KEY, URL, Provider, named_provider
@@ -26,12 +27,24 @@ SECRET_OF_WEBHOOKS = Parameter(
         "ConstraintDescription": "must be empty, or secrets with single spaces between",
     },
 )
+ADDRESS_OF_CHAT = Parameter(
+    "ChatAddress",
+    default="",
+    description="The address of the webhook of the chat that NotifyChat names. Empty means that nothing is told there.",
+    rules={
+        "NoEcho": True,
+        "AllowedPattern": r"^$|https?://[!-~]+",
+        "ConstraintDescription": "must be empty or a URL without spaces",
+    },
+)
 #: Which output of the stack names the secret that holds it, by name.
 SECRETS: Mapping[str, str] = {
     KEY_OF_PROVIDER.name: "ProviderSecretArn",
     SECRET_OF_WEBHOOKS.name: "WebhookSecretArn",
+    ADDRESS_OF_CHAT.name: "ChatSecretArn",
 }
 _KEEP = "KeepProviderFiles"
+_CHAT = "NotifyChat"
 _OF_STATUS = {
     "BATCHYARD_URL",
     "BATCHYARD_KEY",
@@ -71,11 +84,12 @@ def settings_from(template: Template, host: Mapping[str, str]) -> Settings:
     """Return what the user's environment `host` sets by BATCHYARD_*, PROVIDER_BASE_URL and PROVIDER_API_KEY.
 
     Raises:
-        ParameterError: a setting is unknown or does not fit. Each has a line in the text.
+        ParameterError: a setting is unknown, does not fit, or lacks another one. Each has a line in the text.
         ProviderUnclearError: only the address or only the key of the provider is set.
 
     """
-    known = {**parameters(template), **{each.variable: each for each in (KEY_OF_PROVIDER, SECRET_OF_WEBHOOKS)}}
+    secrets = (KEY_OF_PROVIDER, SECRET_OF_WEBHOOKS, ADDRESS_OF_CHAT)
+    known = {**parameters(template), **{each.variable: each for each in secrets}}
     usual = {name: known[variable] for name, variable in _USUAL_NAMES.items() if variable in known}
     pair = named_provider(host)
     # an empty variable counts as one that is not set
@@ -83,4 +97,8 @@ def settings_from(template: Template, host: Mapping[str, str]) -> Settings:
     values = overrides(
         {**known, **usual}, {name: value for name, value in host.items() if name not in empty | _OF_STATUS}
     )
+    if values.get(ADDRESS_OF_CHAT.name) and not values.get(_CHAT):
+        raise ParameterError(
+            f"{ADDRESS_OF_CHAT.variable} is of no use alone: set BATCHYARD_NOTIFY_CHAT to slack or teams."
+        )
     return Settings(values, Provider(*pair, values.get("ProviderProfile", "")) if pair else None)

@@ -13,6 +13,7 @@ import requests
 from local.engine import CREDENTIALS, REGION
 from local.stack.api_key import make_api_key
 from local.stack.door import open_doors
+from local.stack.mailbox import Mailbox
 from local.stack.running import TENANT, Stack
 
 _COMMAND = ".venv/bin/batchyard"
@@ -33,6 +34,7 @@ def keep_up(stack: Stack, look: Callable[[], None]) -> None:
     """
     api_key = make_api_key(stack.endpoint_url, stack.table, TENANT)
     _warm_up(stack, api_key)
+    mailbox = Mailbox(stack, lambda text: print(text, file=sys.stderr, flush=True))
     doors = addresses(stack, api_key)
     with open_doors(stack.folder, doors):
         print(json.dumps(doors), flush=True)
@@ -40,6 +42,7 @@ def keep_up(stack: Stack, look: Callable[[], None]) -> None:
         while True:
             stack.check()
             look()
+            mailbox.look()
             time.sleep(_CHECK_SECONDS)
 
 

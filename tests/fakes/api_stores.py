@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from batchyard.adapters.api_key_store import ApiKeyStore
+from batchyard.adapters.api_key_store import KEEP_REVOKED, ApiKeyStore
 from batchyard.adapters.idempotency_store import FirstUse, IdempotencyStore
 from batchyard.domain.api_key import ApiKey
 from batchyard.domain.errors import NotFound, StoreError
@@ -29,6 +29,7 @@ class MemoryApiKeyStore(ApiKeyStore):
     def __init__(self) -> None:
         self.known: dict[str, ApiKey] = {}
         self.looks = 0
+        self.uses = 0
         self.counted: Counter[tuple[str, int]] = Counter()
 
     def create(self, key: ApiKey) -> None:
@@ -44,11 +45,21 @@ class MemoryApiKeyStore(ApiKeyStore):
     def all(self) -> Iterator[ApiKey]:
         return iter(sorted(self.known.values(), key=lambda each: (each.tenant, each.created_at, each.key_id)))
 
+    def of_tenant(self, tenant: str) -> list[ApiKey]:
+        own = [each for each in self.known.values() if each.tenant == tenant]
+        return sorted(own, key=lambda each: (each.created_at, each.key_id), reverse=True)
+
     def revoke(self, key_id: str, now: int) -> bool:
         if key_id not in self.known:
             return False
-        self.known[key_id] = msgspec.structs.replace(self.known[key_id], revoked_at=now)
+        changes = {"revoked_at": now, "expires_at_ttl": now + KEEP_REVOKED}
+        self.known[key_id] = msgspec.structs.replace(self.known[key_id], **changes)
         return True
+
+    def note_use(self, key_id: str, now: int) -> None:
+        self.uses += 1
+        if key_id in self.known:
+            self.known[key_id] = msgspec.structs.replace(self.known[key_id], last_used_at=now)
 
     def count_request(self, key_id: str, minute: int, most: int) -> bool:
         if self.counted[key_id, minute] >= most:

@@ -28,18 +28,20 @@ from tests.unit.template.documents import resources
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from batchyard.domain.provider import Provider
+    from batch_client import Dialect
 
 REGION: Final = "us-east-1"
 TABLE: Final = "batchyard-table"
 BUS: Final = "batchyard-bus"
 MACHINE: Final = f"arn:aws:states:{REGION}:123456789012:stateMachine:batch"
-SECRETS: Final = {each: f"batchyard-secret-of-{each}" for each in ("provider", "webhooks", "signing")}
+SECRETS: Final = {each: f"batchyard-secret-of-{each}" for each in ("provider", "webhooks", "signing", "chat")}
+TOPIC: Final = f"arn:aws:sns:{REGION}:123456789012:batchyard-notifications"
 SETTINGS: Final = Settings(
     bucket=BUCKET, table=TABLE, event_bus=BUS, provider_base_url="http://127.0.0.1/v1", provider_secret_id=SECRETS["provider"],
     stack="stack-1", state_machine_arn=MACHINE, webhook_state_machine_arn=MACHINE.replace("batch", "webhooks"),
     cancel_function="cancel", advance_function="advance",
     provider_webhook_secret_id=SECRETS["webhooks"], signing_secret_id=SECRETS["signing"],
+    chat_secret_id=SECRETS["chat"], notification_topic_arn=TOPIC, console_url="https://a.example.com/console",
 )  # fmt: skip
 # what of the template's table a new table is asked for with; the rest are requests of their own
 OF_A_TABLE: Final = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
@@ -74,7 +76,7 @@ class MotoBacking:
         _build()
         session.events.register("before-call.lambda.Invoke", self._invoke)
 
-    def services(self, provider: Provider, clock: Callable[[], float], chance: Callable[[], float]) -> Services:
+    def services(self, provider: Dialect, clock: Callable[[], float], chance: Callable[[], float]) -> Services:
         return Services(SETTINGS, provider, clock, chance)
 
     def put(self, key: str, data: bytes, metadata: Mapping[str, str]) -> None:
@@ -109,6 +111,7 @@ def _build() -> None:
     (table,) = resources("AWS::DynamoDB::Table").values()
     dynamodb.create_table(TableName=TABLE, **{name: table[name] for name in OF_A_TABLE})
     boto3.client("events").create_event_bus(Name=BUS)
+    boto3.client("sns").create_topic(Name=TOPIC.rpartition(":")[2])
     for owner, name in SECRETS.items():
         boto3.client("secretsmanager").create_secret(Name=name, SecretString=f"made-up-of-{owner}")
     definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})

@@ -1,21 +1,32 @@
-"""A provider in memory: its files and batches, and what each call does to them."""
+"""A provider of OpenAI's kind in memory: its files and batches, and what each call does to them."""
 
 from __future__ import annotations
 
 import itertools
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import msgspec
 
-from batch_client import Batch, File, FileDeleted, HttpInfo, NotFoundError
+from batch_client import (
+    PROFILES,
+    Batch,
+    File,
+    FileDeleted,
+    HttpInfo,
+    NotFoundError,
+    OpenAIDialect,
+    Profile,
+    RequestCounts,
+)
+from batchyard.domain.job import ATTEMPT_LABEL
 from tests.fakes.batches import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from batch_client import BatchClientError, Source
+    from batch_client import BatchClient, BatchClientError, Job, Look, Prepared, Source
 
 T = TypeVar("T")
 Item = TypeVar("Item", Batch, File)
@@ -24,8 +35,11 @@ ANSWER: Final = b'{"usage": {"input_tokens": 5, "output_tokens": 2, "total_token
 
 
 @dataclass
-class MemoryProvider:
-    """The Protocol of `batchyard.services.Provider`; a kind of provider overrides what a call does, or what befalls it."""
+class MemoryProvider(OpenAIDialect):
+    """A `Dialect`: that of OpenAI, spoken to the calls of a client that are answered here.
+
+    A kind of provider overrides what a call does, or what befalls it.
+    """
 
     clock: Callable[[], float] = lambda: NOW
     #: what each file holds, the deleted ones too, so that a test may read them
@@ -43,6 +57,25 @@ class MemoryProvider:
     patiences: list[float] = field(default_factory=list)
     #: several lines are sent at once
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+    #: it takes the lines with the create, as Anthropic does: it keeps no inputs, and shows no keys, and counts at the end
+    inline: bool = False
+    #: what is known of the service, as a client tells it
+    profile: Profile = PROFILES["compatible"]
+
+    def __post_init__(self) -> None:
+        super().__init__(cast("BatchClient", self), ATTEMPT_LABEL)
+
+    def prepare(self, job: Job, lines: Source) -> Prepared | None:
+        return None if self.inline else super().prepare(job, lines)
+
+    def submit(self, job: Job, lines: Source) -> Look:
+        if not self.inline:
+            return super().submit(job, lines)
+        kept = self._keep(b"".join(lines), job.filename).id
+        try:
+            return super().submit(msgspec.structs.replace(job, prepared=kept), lines)
+        finally:
+            self.deleted.append(kept)
 
     def create_file(self, source: Source, filename: str) -> File:
         def keep() -> File:
@@ -60,8 +93,9 @@ class MemoryProvider:
         return self._call("retrieve_file", show)
 
     def create_batch(
-        self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]
-    ) -> Batch:
+        self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str],
+        idempotency_key: str | None = None,  # noqa: ARG002 - its create is not known again
+    ) -> Batch:  # fmt: skip
         def make() -> Batch:
             return self.make(input_file_id, endpoint, completion_window, metadata)
 
@@ -110,6 +144,13 @@ class MemoryProvider:
         )  # fmt: skip
         self.batches[batch.id] = batch
         return batch
+
+    def _look(self, batch: Batch) -> Look:
+        seen = super()._look(batch)
+        if not self.inline:
+            return seen
+        counts = seen.counts and (seen.counts if seen.ended else RequestCounts(seen.counts.total, 0, 0))
+        return msgspec.structs.replace(seen, input=None, key="", labels={}, counts=counts)
 
     def _call(self, name: str, effect: Callable[[], T]) -> T:
         self._called(name)
@@ -201,6 +242,13 @@ class ScriptedProvider(MemoryProvider):
             answer = HttpInfo(said, 200, {"x-request-id": f"req_{len(self.sent)}"})
         self.on_the_way_back.pop("send", lambda: None)()
         return answer
+
+    def _look(self, batch: Batch) -> Look:
+        seen = super()._look(batch)
+        if not self.inline:
+            return seen
+        counts = seen.counts and (seen.counts if seen.ended else RequestCounts(seen.counts.total, 0, 0))
+        return msgspec.structs.replace(seen, input=None, key="", labels={}, counts=counts)
 
     def _call(self, name: str, effect: Callable[[], T]) -> T:
         answer = super()._call(name, effect)

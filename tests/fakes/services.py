@@ -76,6 +76,7 @@ class MemoryEventBus(EventBus):
         self.details: list[str] = []
         self.shards: list[dict[str, Any]] = []
         self.warned: list[int] = []
+        self.mails: list[tuple[str, str]] = []
 
     def announce(self, batch: Batch, what: str | None = None) -> None:
         self.announced.append(what or batch.status)
@@ -83,6 +84,9 @@ class MemoryEventBus(EventBus):
 
     def announce_shard(self, batch: Batch, shard: Shard) -> None:
         self.shards.append(json.loads(shard_detail(batch, shard)))
+
+    def notify(self, subject: str, text: str) -> None:
+        self.mails.append((subject, text))
 
     def warn(self, warning: BudgetWarning, created_at: int, month: Mapping[str, object]) -> None:
         self.warned.append(warning.percent)
@@ -181,6 +185,12 @@ class MemoryAdapters(Services):
     @cached_property
     def webhook_secret(self) -> MemorySecret:
         return MemorySecret()
+
+    @cached_property
+    def chat_secret(self) -> MemorySecret:
+        made = MemorySecret()
+        made.text = "https://hooks.slack.com/services/T0/B0/made-up"
+        return made
 
     @cached_property
     def signing_secret(self) -> MemorySecret:

@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 
 from batchyard.adapters.webhook_sender import WebhookSender
-from batchyard.adapters.webhook_store import WebhookReceipts, WebhookStore
+from batchyard.adapters.webhook_store import KEEP_NOTICES, WebhookReceipts, WebhookStore
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
-from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, WebhookEvent
+from batchyard.domain.numbers import HOUR
+from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, Notice, WebhookEvent
 from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS, WebhookEndpoint
 from tests.fakes.api_stores import fit
 
@@ -18,6 +19,8 @@ class MemoryWebhookStore(WebhookStore):
     def __init__(self) -> None:
         self.known: dict[str, WebhookEndpoint] = {}
         self.told: dict[tuple[str, str], Delivery] = {}
+        self.notices: dict[str, Notice] = {}
+        self.taken: dict[int, int] = {}
 
     def create(self, endpoint: WebhookEndpoint) -> bool:
         there = [each for each in self.known.values() if each.tenant == endpoint.tenant and each.deleted_at is None]
@@ -64,6 +67,15 @@ class MemoryWebhookStore(WebhookStore):
 
     def note(self, delivery: Delivery, **changes: object) -> Delivery:
         return self._write(delivery, changes)
+
+    def take_notification(self, event_id: str, now: int) -> Notice:
+        if event_id not in self.notices:
+            self.taken[now // HOUR] = self.taken.get(now // HOUR, 0) + 1
+            self.notices[event_id] = Notice(number=self.taken[now // HOUR], at=now, expires_at_ttl=now + KEEP_NOTICES)
+        return self.notices[event_id]
+
+    def note_notified(self, event_id: str) -> None:
+        self.notices[event_id] = msgspec.structs.replace(self.notices[event_id], told=True)
 
     def _write(self, delivery: Delivery, changes: dict[str, object]) -> Delivery:
         key = delivery.endpoint_id, delivery.event.event_id

@@ -23,11 +23,11 @@ from tests.fakes.services import DEFAULTS, MemoryAdapters, made_up_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from batchyard.domain.provider import Provider
+    from batch_client import Dialect
     from batchyard.services import Services
 
 MOST_STEPS: Final = 400
-Asked = TypeVar("Asked", bound="Provider")
+Asked = TypeVar("Asked", bound="Dialect")
 
 
 class Clock:
@@ -46,7 +46,7 @@ class Backing(Protocol):
     #: the payloads of functions that were invoked and are not waited for
     invoked: list[Any]
 
-    def services(self, provider: Provider, clock: Callable[[], float], chance: Callable[[], float]) -> Services:
+    def services(self, provider: Dialect, clock: Callable[[], float], chance: Callable[[], float]) -> Services:
         """Make services on it, as a new process would."""
         ...
 
@@ -67,7 +67,7 @@ class MemoryBacking:
         self.settings = made_up_settings(**{"max_enqueued_tokens": DEFAULTS["max_enqueued_tokens"], **settings})
 
     def services(
-        self, provider: Provider | Mapping[str, Provider], clock: Callable[[], float], chance: Callable[[], float]
+        self, provider: Dialect | Mapping[str, Dialect], clock: Callable[[], float], chance: Callable[[], float]
     ) -> MemoryAdapters:
         self.adapters = MemoryAdapters(self.settings, provider, clock, chance)
         self.adapters.cancel_function.invoked = self.adapters.advance_function.invoked = self.invoked

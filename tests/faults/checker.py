@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 ENDED = {"completed", "failed", "cancelled"}
-COLLECTED = {"completed", "expired", "cancelled"}
+COLLECTED = {"whole", "partial"}
 
 
 class Evidence(Protocol):
@@ -236,7 +236,7 @@ def _untold(evidence: Evidence, record: dict[str, Any], provider: FatesProvider)
     found, lost = [], 0
     for each in attempts:
         made = provider.made.get(each["provider_batch_id"] or "")
-        if made is None or each["provider_status"] not in COLLECTED or each["ended_at"] is None:
+        if made is None or each["end"] not in COLLECTED or each["ended_at"] is None:
             continue
         told = each["mended"], each["empty"]
         if told != (made.mangled, made.empty):

@@ -6,14 +6,16 @@ import json
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from batch_client import PROFILES, OpenAIDialect, Profile
+from batchyard.domain.job import ATTEMPT_LABEL
 from tests.fakes.failures import never_sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from batch_client import Batch, BatchClientError, File, FileDeleted, HttpInfo, Source
+    from batch_client import Batch, BatchClient, BatchClientError, File, FileDeleted, HttpInfo, Source
     from tests.faults.provider import FatesProvider
 
 
@@ -36,8 +38,8 @@ def _any(patterns: list[str], model: str) -> bool:
 
 
 @dataclass
-class Door:
-    """The Protocol `Provider`, over the books that all doors share; a call for what another door made breaks a promise."""
+class Door(OpenAIDialect):
+    """OpenAI's dialect, over the books that all doors share; a call for what another door made breaks a promise."""
 
     name: str
     books: FatesProvider
@@ -49,6 +51,11 @@ class Door:
     #: what every call is answered with
     refusal: BatchClientError | None = None
     calls: list[str] = field(default_factory=list)
+    #: what is known of the service, as a client tells it
+    profile: Profile = PROFILES["openai"]
+
+    def __post_init__(self) -> None:
+        super().__init__(cast("BatchClient", self), ATTEMPT_LABEL)
 
     def create_file(self, source: Source, filename: str) -> File:
         self._reach("create_file")
@@ -67,13 +74,18 @@ class Door:
         return self.books.retrieve_file(file_id)
 
     def create_batch(
-        self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]
-    ) -> Batch:
+        self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str],
+        idempotency_key: str | None = None,
+    ) -> Batch:  # fmt: skip
         self._reach("create_batch", input_file_id)
         known = set(self.books.batches)
         try:
             return self.books.create_batch(
-                input_file_id=input_file_id, endpoint=endpoint, completion_window=completion_window, metadata=metadata
+                input_file_id=input_file_id,
+                endpoint=endpoint,
+                completion_window=completion_window,
+                metadata=metadata,
+                idempotency_key=idempotency_key,
             )
         finally:  # its answer may be lost
             self.own |= set(self.books.batches) - known

@@ -12,6 +12,7 @@ from batch_client import (
     BadRequestError,
     Batch,
     BatchClientError,
+    CannotTell,
     File,
     FileDeleted,
     FileTooLargeError,
@@ -189,7 +190,7 @@ class FatesProvider(MemoryProvider):
             raise trouble.error(name)
         if not self.lists and name in {"find_batch", "iter_batches"}:
             self._called(name)
-            raise BadRequestError("Method Not Allowed", status=405)
+            raise CannotTell("It lists nothing") if self.inline else BadRequestError("Method Not Allowed", status=405)
         result = super()._call(name, effect)
         if trouble is not None:
             raise trouble.error(name)

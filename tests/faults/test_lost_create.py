@@ -11,12 +11,13 @@ from tests.faults.struck import StruckWorld
 
 SIX = [f"r{at}" for at in range(6)]
 each_truth = pytest.mark.parametrize("made", [True, False], ids=["the batch was made", "it was not"])
+each_kind = pytest.mark.parametrize("inline", [False, True], ids=["of a file", "of the lines themselves"])
 
 
-def both_wait(*, made: bool) -> StruckWorld:
+def both_wait(*, made: bool, inline: bool = False) -> StruckWorld:
     """Play until both shards wait to be told what came of their creates."""
     world = StruckWorld(max_requests_per_shard=4)
-    world.provider.lists = False
+    world.provider.lists, world.provider.inline = False, inline
     world.provider.troubles = [Trouble(lost, after=made, operation="create_batch") for _ in range(2)]
     batch_id = world.upload(SIX)
     while not all(waits(world, batch_id, shard) for shard in (0, 1)):
@@ -71,9 +72,10 @@ def test_whatever_is_struck_nothing_is_paid_twice_and_no_line_is_lost(kind: str,
         assert len(world.provider.made) == 2, world.strikes.struck
 
 
+@each_kind
 @each_truth
-def test_nothing_is_made_while_nobody_says_anything(*, made: bool) -> None:
-    world = both_wait(made=made)
+def test_nothing_is_made_while_nobody_says_anything(*, made: bool, inline: bool) -> None:
+    world = both_wait(made=made, inline=inline)
     for _ in range(50):
         for execution in world.machine.running:
             world.machine.turn(execution)
@@ -83,9 +85,10 @@ def test_nothing_is_made_while_nobody_says_anything(*, made: bool) -> None:
     assert world.wrongs() == []
 
 
+@each_kind
 @each_truth
-def test_a_cancelled_batch_ends_as_soon_as_a_person_has_said_what_came_of_it(*, made: bool) -> None:
-    world = both_wait(made=made)
+def test_a_cancelled_batch_ends_as_soon_as_a_person_has_said_what_came_of_it(*, made: bool, inline: bool) -> None:
+    world = both_wait(made=made, inline=inline)
     world.cancel()
     tell_the_truth(world, 0, 1)
     world.finish()

@@ -117,16 +117,17 @@ class Walk(RuleBasedStateMachine):
         room=st.sampled_from([None, None, 60, 200]), bad=st.just({}) | bad,
         deadline_action=st.sampled_from(["wait", "resubmit", "finish"]), chunk=st.sampled_from([65_536, 300]),
         most_bytes=st.sampled_from([None, None, None, 500, 250]), accept=st.sampled_from(ACCEPTS),
-        service_tier=st.sampled_from(["flex", "flex", "standard"]), first=st.lists(slow_fates | fates, max_size=3),
+        inline=st.booleans(), service_tier=st.sampled_from(["flex", "flex", "standard"]),
+        first=st.lists(slow_fates | fates, max_size=3),
         own=st.dictionaries(st.sampled_from(IDS), st.sampled_from(OWN), max_size=4),
         flex=st.dictionaries(st.sampled_from(IDS), st.sampled_from(["default", "full"]), max_size=4),
     )  # fmt: skip
     def upload(
         self, lines: int, models: int, room: int | None, bad: dict[int, str], deadline_action: str, chunk: int,
         most_bytes: int | None, accept: str | None, service_tier: str, first: list[Fate], own: dict[str, str],
-        flex: dict[str, str], *, cancels: bool,
+        flex: dict[str, str], *, cancels: bool, inline: bool,
     ) -> None:  # fmt: skip
-        self.cancels = cancels
+        self.cancels, self.world.provider.inline = cancels, inline
         self.world.provider.fates, self.world.provider.own, self.world.provider.flex = [*first], {**own}, {**flex}
         self.world.change(deadline_action=deadline_action, deadline_service_tier=service_tier)
         self.world.memory.bucket.chunk = chunk  # a plan looks at the clock between two

@@ -6,8 +6,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from batch_client import BatchClient
-from batchyard.domain.provider import Provider
+from batch_client import BatchClient, Dialect, OpenAIDialect
 from batchyard.providers.account import Account
 from batchyard.services import Services
 from tests.fakes.provider import MemoryProvider
@@ -20,6 +19,7 @@ INHERITED = {
     "token_ledgers": {"name_of", "limit", "limit_of"},
 }
 NO_ADAPTERS = {"accounts", "client", "entry", "profile", "sellers"}
+CALLS_OF_A_CLIENT = 11  # that OpenAIDialect makes
 
 
 def adapters(owner: type, fake: type) -> list[tuple[type, type, str]]:
@@ -62,12 +62,18 @@ def kind_of(part: cached_property[Any]) -> type[Any]:
     return kind
 
 
-def test_the_provider_of_memory_answers_every_call_we_make() -> None:
-    answers_every_call(Provider, MemoryProvider, set())
+@pytest.mark.parametrize("dialect", [OpenAIDialect, MemoryProvider])
+def test_each_dialect_answers_every_call_we_make(dialect: type) -> None:
+    for name in methods(Dialect):
+        assert list(inspect.signature(getattr(dialect, name)).parameters) == list(
+            inspect.signature(getattr(Dialect, name)).parameters
+        )
 
 
-def test_the_real_client_takes_the_calls_we_make_of_a_provider() -> None:
-    for name in methods(Provider):
-        ours = set(inspect.signature(getattr(Provider, name)).parameters) - {"self"}
+def test_the_real_client_takes_the_calls_that_the_provider_of_memory_answers() -> None:
+    calls = [name for name in methods(MemoryProvider) if name in vars(MemoryProvider) and hasattr(BatchClient, name)]
+    assert len(calls) == CALLS_OF_A_CLIENT
+    for name in calls:
+        ours = set(inspect.signature(getattr(MemoryProvider, name)).parameters) - {"self"}
         theirs = set(inspect.signature(getattr(BatchClient, name)).parameters) - {"self"}
         assert ours <= theirs, name

@@ -8,8 +8,11 @@ The names in `__all__` are public. Every other name, and every module of this pa
 BatchClient(base_url='https://api.openai.com/v1', profile='openai')
 """
 
+from .anthropic_dialect import AnthropicDialect
 from .client import BatchClient
+from .credentials import RequestSigner
 from .dialect import Dialect, Input, Job, Look, Prepared, State
+from .dialects import speak
 from .errors import (
     APIConnectionError,
     APIStatusError,
@@ -63,6 +66,7 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "AnthropicDialect",
     "AuthenticationError",
     "BadRequestError",
     "Batch",
@@ -100,6 +104,7 @@ __all__ = [
     "RateLimitError",
     "RequestCounts",
     "RequestOutcomeUnknown",
+    "RequestSigner",
     "RetryPolicy",
     "ServerError",
     "Sign",
@@ -114,4 +119,5 @@ __all__ = [
     "is_sound",
     "mended",
     "shallow",
+    "speak",
 ]

@@ -46,6 +46,12 @@ class Address:
         return target
 
 
+def rooted(base_url: str, root: str) -> str:
+    """Return a base URL with the path at which an API begins, if it names no path itself."""
+    parts = urlsplit(base_url)
+    return base_url if not root or parts.path.strip("/") else parts._replace(path=root).geturl()
+
+
 def _joined(url: str, location: str) -> str:
     try:
         target = urljoin(url, location) if location else ""

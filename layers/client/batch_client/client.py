@@ -2,16 +2,17 @@
 
 import random as randomness
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
 import requests
 
-from .address import Address
+from .address import Address, rooted
 from .batches import Batches
-from .credentials import Credentials
+from .credentials import Credentials, RequestSigner
 from .direct import Direct
+from .errors import InvalidArgumentError
 from .files import Files
 from .keep_alive import KeptAlive
 from .others import Others
@@ -30,7 +31,7 @@ class BatchClient(Batches, Files, Direct, Others):
 
     def __init__(
         self,
-        api_key: str | Callable[[], str],
+        api_key: str | Callable[[], str] | RequestSigner,
         base_url: str = "https://api.openai.com/v1",
         organization: str | None = None,
         project: str | None = None,
@@ -38,29 +39,37 @@ class BatchClient(Batches, Files, Direct, Others):
         session: requests.Session | None = None,
         profile: str | Profile | None = None,
         *,
+        headers: Mapping[str, str] | None = None,
         retry: RetryPolicy | None = None,
         clock: Clock = time,
         random: Callable[[], float] = randomness.random,
     ) -> None:
         """Make a client; no request is sent.
 
-        `api_key` is a key, or a function that is asked before each request. A query of `base_url` goes with every call.
-        `timeout` is (connect, read) in seconds, or one number for both. Without `profile` the host chooses the profile.
-        `retry`, `clock` and `random` (0 … 1) rule retries of GET and DELETE.
+        `api_key` is a key, a function that is asked before each request, or a RequestSigner. `headers` go with every call, as a
+        query of `base_url` does. `timeout` is (connect, read) in seconds, or one number for both. Without `profile` the
+        host chooses the profile. `retry`, `clock`, `random` (0 … 1) rule retries.
         """
         chosen = choose_profile(profile, base_url)
         self._session = session or _kept_alive()
         self._owns_session = session is None
-        named = {"User-Agent": USER_AGENT, "OpenAI-Organization": organization, "OpenAI-Project": project}
+        named = {"OpenAI-Organization": organization, "OpenAI-Project": project, **(headers or {})}
         self._transport = Transport(
             session=self._session,
-            address=Address(base_url, chosen.query, ordinary_url(chosen, base_url)),
+            address=Address(rooted(base_url, chosen.root), chosen.query, ordinary_url(chosen, base_url)),
             profile=chosen,
-            credentials=Credentials(api_key),
-            headers={name: value for name, value in named.items() if value},
+            credentials=_credentials(chosen, api_key),
+            headers={
+                "User-Agent": USER_AGENT, **chosen.headers, **{name: value for name, value in named.items() if value}
+            },
             timeout=timeout if isinstance(timeout, tuple) else (timeout, timeout),
             retrier=Retrier(retry or RetryPolicy(), clock, random),
-        )
+        )  # fmt: skip
+
+    @property
+    def transport(self) -> Transport:
+        """Show how this client sends its calls, to the dialects of this package."""
+        return self._transport
 
     @property
     def profile(self) -> Profile:
@@ -89,3 +98,11 @@ def _kept_alive() -> requests.Session:
     for scheme in ("https://", "http://"):
         session.mount(scheme, KeptAlive())
     return session
+
+
+def _credentials(profile: Profile, given: str | Callable[[], str] | RequestSigner) -> Credentials:
+    credentials = Credentials(given)
+    if (profile.signing is None) is not (credentials.signer is None):
+        needed = "an API key" if profile.signing is None else "a RequestSigner in place of an API key"
+        raise InvalidArgumentError(f"The profile {profile.name} needs {needed}")
+    return credentials

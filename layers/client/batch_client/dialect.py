@@ -145,8 +145,8 @@ class Dialect(Protocol):
         """
         ...
 
-    def forget(self, name: str) -> None:
-        """Delete an input or a result; one that is gone already is fine."""
+    def forget(self, name: str) -> bool:
+        """Delete an input or a result; False if it was gone already."""
         ...
 
     def jobs(self, after: str | None = None) -> Iterator[Look]:

@@ -47,7 +47,7 @@ class HttpInfo(msgspec.Struct, Generic[T], frozen=True):
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """Read the service's id of a request, as much of it as is not too long to be one."""
-    return text_from(headers.get("x-request-id"), LONGEST_NAME)
+    return text_from(headers.get("x-request-id") or headers.get("request-id"), LONGEST_NAME)
 
 
 def _count(text: str | None) -> int | None:

@@ -30,8 +30,8 @@ class OpenAIDialect:
         """Take the client, and the member of the metadata that holds the key of a job."""
         self._client, self._key_label = client, key_label
 
-    def prepare(self, job: Job, lines: Source) -> Prepared:
-        """Upload the input."""
+    def prepare(self, job: Job, lines: Source) -> Prepared | None:
+        """Upload the input; there always is one."""
         return _prepared(self._client.create_file(lines, job.filename))
 
     def prepared(self, input_id: str) -> Prepared:
@@ -62,12 +62,13 @@ class OpenAIDialect:
         """Download an output or error file."""
         return self._client.download_file(name)
 
-    def forget(self, name: str) -> None:
+    def forget(self, name: str) -> bool:
         """Delete a file."""
         try:
             self._client.delete_file(name)
         except NotFoundError:
-            return
+            return False
+        return True
 
     def jobs(self, after: str | None = None) -> Iterator[Look]:
         """List the batches."""

@@ -1,7 +1,9 @@
 """Send one request and read its answer: headers, key, redirects, refusals."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
+from copy import copy
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -18,10 +20,12 @@ from .refusals import read_envelope, refusal
 from .retry import Retrier, harmless
 from .sources import Source
 from .transport_errors import TRANSPORT_ERRORS, translate
-from .upload import UploadBody
+from .upload import StreamedBody
 
 T = TypeVar("T")
 
+_SECRET = ("Authorization", "X-Amz-Security-Token")
+_UNSIGNED = frozenset({"connection", "accept-encoding", "content-length", "user-agent"})  # proxies may change them
 JSON = {"Content-Type": "application/json"}
 _READ_BYTES = 64 * 1024
 _LARGEST_ANSWER = 64 * 1024 * 1024  # of a request that was sent on its own, with pictures or sound
@@ -41,7 +45,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     query: Mapping[str, str] = {}  # msgspec copies an empty default for each object
     headers: Mapping[str, str] = {}
-    body: bytes | UploadBody | None = None
+    body: bytes | StreamedBody | None = None
     #: Whether redirects may lead to another origin, to which the key is not sent.
     may_leave: bool = False
     #: Whether it goes to where the service answers single requests.
@@ -71,6 +75,13 @@ class Transport:
         self._headers = headers
         self._timeout = timeout
         self._last_used = retrier.clock.time()
+        self.meaning: Callable[[BatchClientError], BatchClientError] = _as_it_came
+
+    def with_refusals(self, meaning: Callable[[BatchClientError], BatchClientError]) -> "Transport":
+        """Return a transport like this one, whose refusals have the meaning that a dialect gives them."""
+        other = copy(self)
+        other.meaning = meaning
+        return other
 
     @property
     def paged(self) -> bool:
@@ -156,7 +167,7 @@ class Transport:
         request = self._prepared(call, url, key)
         settings = self._session.merge_environment_settings(request.url, {}, True, None, None)
         connect, read = self._timeout[0], call.patience or self._timeout[1]
-        if isinstance(call.body, UploadBody):
+        if isinstance(call.body, StreamedBody):
             connect = max(connect, read)  # urllib3 bounds each send by the connect timeout
         self._drop_stale_connections(call, url)
         try:
@@ -164,7 +175,8 @@ class Transport:
         except TRANSPORT_ERRORS as error:
             raise translate(error, urlsplit(url).netloc) from error
         finally:
-            request.headers.pop(self.profile.key_header, None)  # exceptions and answers keep the request
+            for name in (self.profile.key_header, *_SECRET):  # exceptions and answers keep the request
+                request.headers.pop(name, None)
             self._last_used = self.retrier.clock.time()
         hide_key(response.headers, key)
         return response
@@ -184,8 +196,20 @@ class Transport:
         if call.method == "DELETE":
             prepared.headers.pop("Content-Length", None)  # there is no body, and OpenAI's SDK sends no length either
         if self.address.is_home(url):
-            prepared.headers[self.profile.key_header] = self.profile.key_prefix + key
+            prepared.headers.update(self._proof(call, prepared, key))
         return prepared
+
+    def _proof(self, call: Call, prepared: requests.PreparedRequest, key: str) -> Mapping[str, str]:
+        """Return the header with the key, or those of a signature, for which a streamed body is read once more."""
+        signer, profile = self._credentials.signer, self.profile
+        if signer is None or profile.signing is None:
+            return {profile.key_header: profile.key_prefix + key}
+        body = [call.body] if isinstance(call.body, bytes) else call.body or []
+        digest = hashlib.sha256()
+        for chunk in body:
+            digest.update(chunk)
+        sent = {name: value for name, value in prepared.headers.items() if name.lower() not in _UNSIGNED}
+        return signer.sign(profile.signing, call.method, prepared.url or "", sent, digest.hexdigest())
 
     def _redirected(self, call: Call, url: str, response: requests.Response) -> str:
         try:
@@ -203,7 +227,7 @@ class Transport:
         with suppress(BatchClientError):  # the status says most, and the part of the body that came is used, too
             self._read_into(body, response, _LARGEST_REFUSAL)
         said, now = without_key(bytes(body), key), self.retrier.clock.time()
-        return refusal(status, response.headers, said, now, self.profile.facts)
+        return self.meaning(refusal(status, response.headers, said, now, self.profile.facts))
 
     def _read_into(self, body: bytearray, response: requests.Response, limit: int) -> None:
         clock = self.retrier.clock
@@ -217,3 +241,7 @@ class Transport:
                     raise APITimeoutError(f"The answer of {self.address.host} does not end")
         except TRANSPORT_ERRORS as error:
             raise translate(error, self.address.host) from error
+
+
+def _as_it_came(error: BatchClientError) -> BatchClientError:
+    return error

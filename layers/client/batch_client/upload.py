@@ -1,4 +1,4 @@
-"""Send a file as one multipart request of known length, in constant memory."""
+"""Send a file in one request of known length, in constant memory."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,21 +7,16 @@ from .errors import SourceError
 from .sources import CHUNK_BYTES, Source
 
 
-class UploadBody:
-    """The body of one multipart request.
+class StreamedBody:
+    """The body of one request: what comes before a source, the source, and what comes behind it.
 
     The body has a length and an iterator, but no `read`. So requests sends each chunk as it comes with an exact
     Content-Length, and starts from the first byte when the body must be sent again.
     """
 
-    def __init__(self, source: Source, filename: str, fields: Mapping[str, str]) -> None:
-        boundary = os.urandom(16).hex()
-        parts = [_field(boundary, name, value) for name, value in fields.items()]
-        self._source = source
+    def __init__(self, head: bytes, source: Source, tail: bytes) -> None:
+        self._head, self._source, self._tail = head, source, tail
         self._size = len(source)
-        self._head = ("".join(parts) + _file_head(boundary, filename)).encode()
-        self._tail = f"\r\n--{boundary}--\r\n".encode()
-        self.content_type = f"multipart/form-data; boundary={boundary}"
 
     def __len__(self) -> int:
         return len(self._head) + self._size + len(self._tail)
@@ -32,7 +27,7 @@ class UploadBody:
     def _pieces(self) -> Iterator[bytes]:
         yield self._head
         left = self._size
-        for chunk in self._read_source():
+        for chunk in chunks_of(self._source):
             left -= len(chunk)
             if left < 0:  # more bytes than the Content-Length would be read as another request
                 raise SourceError(f"The source gives more than the {self._size} bytes it said")
@@ -41,16 +36,31 @@ class UploadBody:
             raise SourceError(f"The source gives {self._size - left} of the {self._size} bytes it said")
         yield self._tail
 
-    def _read_source(self) -> Iterator[bytes]:
-        chunks = iter(self._source)
-        while True:
-            try:
-                chunk = next(chunks, None)
-            except Exception as error:  # the source is the caller's, and may raise anything
-                raise SourceError(f"The source broke: {type(error).__name__}", retryable=True) from error
-            if chunk is None:
-                return
-            yield _own_bytes(chunk)
+
+class UploadBody(StreamedBody):
+    """The body of one multipart request."""
+
+    def __init__(self, source: Source, filename: str, fields: Mapping[str, str]) -> None:
+        boundary = os.urandom(16).hex()
+        parts = [_field(boundary, name, value) for name, value in fields.items()]
+        head = ("".join(parts) + _file_head(boundary, filename)).encode()
+        super().__init__(head, source, f"\r\n--{boundary}--\r\n".encode())
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+
+
+def chunks_of(source: Source) -> Iterator[bytes]:
+    """Yield the chunks of a source; raises SourceError, in place of whatever the source raises."""
+    chunks = iter(source)
+    while True:
+        try:
+            chunk = next(chunks, None)
+        except SourceError:
+            raise
+        except Exception as error:  # the source is the caller's, and may raise anything
+            raise SourceError(f"The source broke: {type(error).__name__}", retryable=True) from error
+        if chunk is None:
+            return
+        yield _own_bytes(chunk)
 
 
 def _own_bytes(chunk: object) -> bytes:

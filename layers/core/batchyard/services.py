@@ -16,6 +16,7 @@ from batchyard import settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batch_client import Dialect
     from batchyard.adapters.api_key_store import ApiKeyStore
     from batchyard.adapters.batch_store import BatchStore
     from batchyard.adapters.bucket import Bucket
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from batchyard.adapters.upload_store import UploadStore
     from batchyard.adapters.webhook_sender import WebhookSender
     from batchyard.adapters.webhook_store import WebhookReceipts, WebhookStore
-    from batchyard.domain.provider import Provider
     from batchyard.providers.account import Account
     from batchyard.providers.entries import Entry
     from batchyard.settings import Settings
@@ -43,7 +43,7 @@ class Services:
     def __init__(
         self,
         settings: Settings,
-        provider: Provider | Mapping[str, Provider] | None = None,
+        provider: Dialect | Mapping[str, Dialect] | None = None,
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -162,10 +162,10 @@ class Services:
 
     @cached_property
     def event_bus(self) -> EventBus:
-        """The event bus."""
+        """The event bus, and the topic of those who are notified."""
         from batchyard.adapters.event_bus import EventBus
 
-        return EventBus(self.settings.event_bus)
+        return EventBus(self.settings.event_bus, topic=self.settings.notification_topic_arn)
 
     @cached_property
     def webhook_sender(self) -> WebhookSender:
@@ -177,23 +177,27 @@ class Services:
     @cached_property
     def secret(self) -> Secret:
         """The provider's API key."""
-        from batchyard.adapters.secrets_manager import Secret
-
-        return Secret(self.settings.provider_secret_id)
+        return self._secret(self.settings.provider_secret_id)
 
     @cached_property
     def signing_secret(self) -> Secret:
         """The secret from which the secrets of webhook endpoints are derived."""
-        from batchyard.adapters.secrets_manager import Secret
-
-        return Secret(self.settings.signing_secret_id)
+        return self._secret(self.settings.signing_secret_id)
 
     @cached_property
     def webhook_secret(self) -> Secret:
         """The secrets of the provider's webhooks, with spaces between."""
+        return self._secret(self.settings.provider_webhook_secret_id)
+
+    @cached_property
+    def chat_secret(self) -> Secret:
+        """The address of the chat in which people are notified."""
+        return self._secret(self.settings.chat_secret_id)
+
+    def _secret(self, name: str) -> Secret:
         from batchyard.adapters.secrets_manager import Secret
 
-        return Secret(self.settings.provider_webhook_secret_id)
+        return Secret(name)
 
     @cached_property
     def accounts(self) -> dict[str, Account]:
@@ -216,7 +220,7 @@ class Services:
 
         return Account(self.settings, entry, lambda: self.secret, self._client(entry.name))
 
-    def _client(self, name: str) -> Provider | None:
+    def _client(self, name: str) -> Dialect | None:
         return self._provider.get(name) if isinstance(self._provider, Mapping) else self._provider
 
     def now(self) -> int:

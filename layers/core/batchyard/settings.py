@@ -31,6 +31,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     provider_webhook_secret_id: str = ""
     webhook_state_machine_arn: str = ""
     signing_secret_id: str = ""
+    chat_secret_id: str = ""
+    notification_topic_arn: str = ""
+    console_url: str = ""
     #: The window of provider batches, if the user names none; as `24h` or `7d`.
     completion_window: str = "24h"
     max_requests_per_shard: int = 50_000
@@ -82,6 +85,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     keep_provider_files: str = "false"
     #: `true` or `false`.
     webhooks_to_private_addresses: str = "false"
+    #: What people are notified of: `completed`, `failed`, `paused` and `budget`, with commas between.
+    notify_on: str = "failed,paused,budget"
+    #: The kind of chat that is notified, `slack` or `teams`; empty for none.
+    notify_chat: str = ""
+    max_notifications_per_hour: int = 20
 
     @property
     def listed_tenants(self) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from batch_client import BatchClient, Dialect, OpenAIDialect, RetryPolicy
+from batch_client import AnthropicDialect, BatchClient, Dialect, OpenAIDialect, RetryPolicy
 from tests.integration.local.emulator.running import CHAT, chat_line
 
 Line = dict[str, Any]
@@ -43,6 +43,10 @@ class Entry:
     scenario: Mapping[str, Any] = field(default_factory=dict)
     #: The status of a line that fails for a fault of its own; None if results do not tell it.
     bad_status: int | None = 400
+    #: Whether only the results of a job that has ended tell whose it is; until then `find` must say that it cannot tell.
+    finds_at_end: bool = False
+    #: Whether the service knows lines by their custom_ids; else rules of a scenario count lines from 1.
+    names_lines: bool = True
     #: What makes a line fail for a fault of its own, with 400.
     bad_line: dict[str, Any] = field(default_factory=lambda: {"status": 400, "code": "bad"})
 
@@ -59,6 +63,19 @@ OF_OPENAI: Final = {
     "prepare": "createFile", "submit": "createBatch", "look": "retrieveBatch", "stop": "cancelBatch",
     "find": "listBatches", "read": "downloadFile", "forget": "deleteFile",
 }  # fmt: skip
+
+
+def anthropic(url: str, key: str) -> Dialect:
+    return AnthropicDialect(BatchClient(key, url, profile="anthropic", retry=SOON))
+
+
+def message_line(custom_id: str) -> Line:
+    messages = [{"role": "user", "content": f"Say {custom_id}"}]
+    body = {"model": "claude-haiku-4-5", "max_tokens": 64, "messages": messages}
+    return {"custom_id": custom_id, "method": "POST", "url": "/v1/messages", "body": body}
+
+
+LOW_CREDIT: Final = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
 DIALECTS: Final = [
     Entry(
         name="openai",
@@ -85,5 +102,23 @@ DIALECTS: Final = [
         denies=False,
         scenario={"service": "together"},
         bad_status=None,
+    ),
+    Entry(
+        name="anthropic",
+        speak=anthropic,
+        line=message_line,
+        endpoint="/v1/messages",
+        operations={
+            "submit": "createMessageBatch", "look": "retrieveMessageBatch", "stop": "cancelMessageBatch",
+            "find": "listMessageBatches", "read": "retrieveMessageBatchResults", "forget": "deleteMessageBatch",
+        },
+        odd={"statuses": {"in_progress": "hibernating", "ended": "hibernating"}},
+        odd_word="hibernating",
+        full={"messages": {"queued_requests": 1}},
+        broke={"lines": [{"do": {"status": 400, "message": LOW_CREDIT}}]},
+        keeps_labels=False,
+        finds_at_end=True,
+        names_lines=False,
+        bad_line={"status": 400},
     ),
 ]  # fmt: skip

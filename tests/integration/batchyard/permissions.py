@@ -128,6 +128,10 @@ def _secret(parameters: Parameters, where: str) -> Iterator[Permission]:
     yield Permission("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{where}:secret:{parameters['SecretId']}")
 
 
+def _publish(parameters: Parameters, _: str) -> Iterator[Permission]:
+    yield Permission("sns:Publish", parameters["TopicArn"])
+
+
 def _arn(parameters: Parameters) -> str:
     return f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}"
 
@@ -162,4 +166,5 @@ _NEEDS: Final[dict[tuple[str, str], Callable[[Parameters, str], Iterator[Permiss
     ("eventbridge", "PutEvents"): _tell,
     ("lambda", "Invoke"): _invoke,
     ("secrets-manager", "GetSecretValue"): _secret,
+    ("sns", "Publish"): _publish,
 }

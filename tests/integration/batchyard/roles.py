@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from botocore.exceptions import ClientError
 
 from tests.integration.batchyard.permissions import ACCOUNT, Permission, needed
-from tests.unit.template.documents import ROOT, functions, listed, uses
+from tests.unit.template.documents import ROOT, functions, listed, statements_of, uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -140,6 +140,8 @@ def _arns(settings: Settings, region: str) -> dict[str, str]:
         "AdvanceFunction.Arn": f"arn:aws:lambda:{where}:function:{settings.advance_function}",
         "ProviderSecret.Id": f"arn:aws:secretsmanager:{where}:secret:{settings.provider_secret_id}",
         "WebhookSecret.Id": f"arn:aws:secretsmanager:{where}:secret:{settings.provider_webhook_secret_id}",
+        "ChatSecret.Id": f"arn:aws:secretsmanager:{where}:secret:{settings.chat_secret_id}",
+        "NotificationTopic": settings.notification_topic_arn,
         "SigningSecret.Id": f"arn:aws:secretsmanager:{where}:secret:{settings.signing_secret_id}",
     }  # fmt: skip
 
@@ -148,7 +150,7 @@ def _arns(settings: Settings, region: str) -> dict[str, str]:
 def statements(door: str) -> list[Any]:
     """List what the function of a door may do."""
     (properties,) = (each for each in functions().values() if each["CodeUri"] == f"functions/{door}")
-    return [statement for policy in properties["Policies"] for statement in policy["Statement"]]
+    return statements_of(properties)
 
 
 def needed_by(test: pytest.Item) -> set[Grant]:

@@ -96,11 +96,19 @@ def test_nobody_may_read_the_list_of_api_keys(name: str, roles: Roles) -> None:
     assert roles.grant(name, asked) is None
 
 
-def test_the_front_door_can_make_no_key_and_bring_none_back(roles: Roles) -> None:
-    keys = (("dynamodb:LeadingKeys", "KEY#0f9a2c4e6b8d1357"),)
+@pytest.mark.parametrize(
+    ("begin", "may"),
+    [
+        ("KEY#0f9a2c4e6b8d1357", ["GetItem", "PutItem", "UpdateItem"]),
+        ("KEYSOF#acme", ["PutItem", "Query"]),
+        ("KEYS", ["PutItem"]),  # so that the operator sees each key, and a caller those of its tenant
+    ],
+)
+def test_the_front_door_makes_and_revokes_keys_and_deletes_none(begin: str, may: list[str], roles: Roles) -> None:
+    keys = (("dynamodb:LeadingKeys", begin),)
     allowed = [action for action in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query")
                if roles.grant("api", Permission(f"dynamodb:{action}", TABLE_ARN, keys))]  # fmt: skip
-    assert allowed == ["GetItem"]
+    assert allowed == may
 
 
 def test_a_key_is_read_and_its_requests_are_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,9 +23,10 @@ def test_a_key_is_recorded_found_listed_and_revoked(world: World) -> None:
     keys = [api_keys.create(store, tenant) for tenant in ("other", "acme")]
     key_id, secret = keys[0].split("_")[1:]
     kept = record(f"KEY#{key_id}", "KEY")
-    assert set(kept) == {"key_id", "tenant", "created_at", "salt", "hash"}
+    assert set(kept) == {"key_id", "tenant", "created_at", "salt", "hash", "name", "admin"}
     place = f"other#{kept['created_at']:010}#{key_id}"
     assert record("KEYS", place) == {"key_id": key_id}  # the list tells nothing of a secret
+    assert record("KEYSOF#other", f"{kept['created_at']:010}#{key_id}") == {"key_id": key_id}
     assert secret not in str(kept)
     assert [KeyCache(store).tenant_of(f"Bearer {key}") for key in keys] == ["other", "acme"]
     api_keys.revoke(store, key_id)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from batch_client import BatchClient, RetryPolicy
+from batch_client import BatchClient, OpenAIDialect, RetryPolicy
 from batchyard.costs.prices import FILE
+from batchyard.domain.job import ATTEMPT_LABEL
 from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
@@ -132,7 +133,7 @@ def connect(world: World, emulator: Emulator, profile: str | None = None) -> set
     """Have the services talk to the emulator; answer the provider batches it has already."""
     retry = RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2)
     client = BatchClient(emulator.api_key, emulator.url, profile=profile, retry=retry)
-    world.services.account().client = client
+    world.services.account().client = OpenAIDialect(client, ATTEMPT_LABEL)
     return {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
 
 
@@ -177,7 +178,7 @@ def test_a_token_limit_is_learned_of_the_words_of_a_refusal_and_then_kept_to(wor
         max_requests_per_shard=lines,
         first_enqueued_tokens=1,  # all is a thousandth of what is real
     )
-    world.services.account().client = BatchClient(emulator.api_key, emulator.url)
+    world.services.account().client = OpenAIDialect(BatchClient(emulator.api_key, emulator.url), ATTEMPT_LABEL)
     said = [{"role": "user", "content": text * 20}]
     batch_id = world.drop(jsonl([request(each, messages=said) for each in IDS]))
     assert side_by_side(world, batch_id) == "done"

@@ -176,10 +176,10 @@ def test_a_result_passes_through_byte_for_byte() -> None:
     assert service.sent[0].url == "https://service.test/v1/files/file-o/content"
 
 
-def test_forget_deletes_and_takes_what_is_gone_for_deleted() -> None:
+def test_forget_deletes_and_says_what_was_gone_already() -> None:
     dialect, service = dialect_of(answer({"id": "file-7", "deleted": True}), answer(envelope(None), 404))
-    dialect.forget("file-7")
-    dialect.forget("file-7")
+    assert dialect.forget("file-7")
+    assert not dialect.forget("file-7")
     assert [(each.method, each.url) for each in service.sent] == [
         ("DELETE", "https://service.test/v1/files/file-7")
     ] * 2

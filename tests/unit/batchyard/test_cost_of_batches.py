@@ -145,7 +145,10 @@ def test_a_tenant_s_batches_are_summed_up(world: World) -> None:
     assert whole["total"] == {name: member for name, member in day.items() if name != "day"}
     by_model = {each["model"]: each for each in usage(world.services, "default", DAY, DAY, "model")["data"]}
     assert (by_model[MINI]["cost"]["usd"], by_model[NANO]["cost"]["usd"]) == (paid(16, MINI), paid(4, NANO))
-    assert {model: (each["batches"], each["lines"]) for model, each in by_model.items()} == {MINI: (2, 16), NANO: (1, 4)}
+    assert {model: (each["batches"], each["lines"]) for model, each in by_model.items()} == {
+        MINI: (2, 16),
+        NANO: (1, 4),
+    }
     by_batch = {each["batch"]: each["lines"] for each in usage(world.services, "default", DAY, DAY, "batch")["data"]}
     assert by_batch == {one: 14, other: 6}
     assert usage(world.services, "somebody", DAY, DAY, "day")["data"] == []

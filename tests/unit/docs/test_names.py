@@ -7,7 +7,7 @@ import pytest
 
 from local.stack.deploy import TEMPLATE, read_template
 from local.stack.parameters import parameters
-from local.stack.settings import SECRET_OF_WEBHOOKS
+from local.stack.settings import ADDRESS_OF_CHAT, SECRET_OF_WEBHOOKS
 from tests.unit.docs.pages import DOCS, PAGES, README, ROOT, code, name_of
 
 OF_A_READER = {"BATCHYARD_URL", "BATCHYARD_KEY", "BATCHYARD_HOME"}  # variables of the examples, no settings
@@ -55,7 +55,7 @@ def test_every_module_that_a_page_runs_exists(page: Path) -> None:
 @each_page
 def test_every_variable_that_a_page_sets_is_a_setting(page: Path) -> None:
     named = set(re.findall(r"\bBATCHYARD_[A-Z_]+", code(page))) - OF_A_READER
-    assert named <= parameters(read_template(TEMPLATE)).keys() | {SECRET_OF_WEBHOOKS.variable}
+    assert named <= parameters(read_template(TEMPLATE)).keys() | {SECRET_OF_WEBHOOKS.variable, ADDRESS_OF_CHAT.variable}
 
 
 @pytest.mark.parametrize("page", [README, *(page for page in DOCS if page.stem not in NAMING_OTHERS)], ids=name_of)

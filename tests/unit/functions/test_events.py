@@ -16,6 +16,7 @@ import pytest
 from batch_client import BadRequestError, CreateOutcomeUnknown, QuotaError
 from batchyard import services
 from batchyard.api import openapi
+from batchyard.api.api_keys import KeyCache
 from batchyard.api.files import MOST_INLINE
 from batchyard.domain import multipart_upload, object_keys, outcomes, stored_file, webhook_endpoint
 from batchyard.domain.api_key import ApiKey, digest
@@ -43,7 +44,7 @@ from tests.unit.strict_models import (
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY = "by_0f9a2c4e6b8d1357_EXAMPLEexampleEXAMPLEexampleEXAMPLEexample"
-REVOKED = "1f9a2c4e6b8d1357"
+REVOKED, PLAIN, OF_ANOTHER = "1f9a2c4e6b8d1357", "2f9a2c4e6b8d1357", "3f9a2c4e6b8d1357"
 SHARD, UPLOAD, FILE_ID = 2, "inbox/default/requests.jsonl", "file-3sT9bK2mQxV7cLwZ0rYpHd"
 ENDPOINT_ID = "we_6f0d8b7c11a54c2e9d1a7d1f8f5ae2c4"
 UPLOAD_ID, PART_ID = "upload_7d1f8f5ae2c44a559a1a2f6f0d8b7c11", "part_2c8e1f0a4b6d8c0e2a4c6e808f5ae2c4"
@@ -82,8 +83,10 @@ def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
     made.bucket.put(UPLOAD, INPUT)
     made.batch_store.create_batch(batch(input=made.bucket.head(UPLOAD)[0]))
     key_id, secret, salt = *KEY.split("_")[1:], "salt"
-    good = ApiKey(key_id=key_id, tenant="default", created_at=1, salt=salt, hash=digest(salt, secret))
+    good = ApiKey(key_id=key_id, tenant="default", created_at=1, salt=salt, hash=digest(salt, secret), admin=True)
     made.api_key_store.create(good)
+    made.api_key_store.create(msgspec.structs.replace(good, key_id=PLAIN, admin=False))
+    made.api_key_store.create(msgspec.structs.replace(good, key_id=OF_ANOTHER, tenant="acme"))
     made.api_key_store.create(msgspec.structs.replace(good, key_id=REVOKED, revoked_at=1))
     made.bucket.put(object_keys.file("default", FILE_ID), INPUT)
     members: dict[str, Any] = {"bytes": len(INPUT), "filename": "requests.jsonl", "purpose": "batch"}
@@ -422,6 +425,12 @@ REFUSALS = {
     "create-webhook-endpoint-unknown-event-type": (400, "invalid_value", "event_types"),
     "create-webhook-endpoint-without-name": (400, "missing_required_parameter", "name"),
     "list-webhook-deliveries-unknown": (404, None, None),
+    "create-api-key-without-the-right": (403, "admin_key_required", None),
+    "create-api-key-name-too-long": (400, "invalid_value", "name"),
+    "create-api-key-of-another-tenant": (400, "unknown_parameter", "tenant"),
+    "revoke-api-key-itself-untold": (409, "revokes_itself", "itself"),
+    "revoke-api-key-itself-not-a-flag": (400, "invalid_type", "itself"),
+    "revoke-api-key-of-another-tenant": (404, None, "id"),
     "retrieve-webhook-endpoint-unknown": (404, None, None),
     "rotate-webhook-secret-not-a-flag": (400, "invalid_type", "keep_old_secret_active_for_24_hours"),
     "test-webhook-endpoint-without-event-type": (400, "missing_required_parameter", "event_type"),
@@ -553,6 +562,26 @@ def test_models_are_listed_and_shown(at_hand: MemoryServices, path: Path) -> Non
     assert [(each["object"], each["owned_by"]) for each in found] == [("model", "openai")]
 
 
+@samples("api", "list-api-keys")
+def test_a_tenant_sees_its_own_keys_without_their_secrets(at_hand: MemoryServices, path: Path) -> None:  # noqa: ARG001 - the keys are there
+    shown = body(call(path))["data"]
+    assert {each["id"] for each in shown} == {KEY.split("_")[1], REVOKED, PLAIN}
+    assert not [each for each in shown if {"salt", "hash", "key"} & each.keys()]
+
+
+@samples("api", "create-api-key")
+def test_a_new_key_opens_and_is_shown_once(at_hand: MemoryServices, path: Path) -> None:
+    made = body(call(path))
+    assert KeyCache(at_hand.api_key_store).tenant_of(f"Bearer {made['key']}") == "default"
+    assert (made["name"], made["admin"], made["made_by"]) == ("nightly corpus", False, KEY.split("_")[1])
+
+
+@samples("api", "revoke-api-key")
+def test_a_revoked_key_is_shown_as_such(at_hand: MemoryServices, path: Path) -> None:
+    shown = body(call(path))
+    assert at_hand.api_key_store.key(shown["id"]).revoked_at == shown["revoked_at"] == at_hand.now()
+
+
 @accepted("notify")
 def test_the_end_of_a_batch_is_delivered_once_to_each_endpoint_that_wants_it(
     at_hand: MemoryServices, path: Path
@@ -563,6 +592,13 @@ def test_the_end_of_a_batch_is_delivered_once_to_each_endpoint_that_wants_it(
     assert len(answers[0]["deliveries"]) == wanted
     assert set(at_hand.webhook_executions.started) == set(answers[0]["deliveries"])
     assert len(at_hand.webhook_store.told) == wanted
+
+
+@accepted("inform")
+def test_people_are_told_once_of_what_they_asked_for(at_hand: MemoryServices, path: Path) -> None:
+    answers = [call(path)["notification"] for _ in range(2)]
+    asked = "completed" not in path.name  # by itself
+    assert (answers[0] == answers[1], answers[0] is not None, len(at_hand.event_bus.mails)) == (True, asked, int(asked))
 
 
 @accepted("deliver")

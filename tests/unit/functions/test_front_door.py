@@ -14,6 +14,7 @@ from batchyard.api import api_keys, openapi
 from batchyard.api.own_routes import router
 from batchyard.costs.budget import Budget
 from batchyard.domain import multipart_upload, object_keys, stored_file
+from batchyard.domain.api_key import ApiKey
 from batchyard.domain.batch import InputObject
 from batchyard.domain.nesting import MOST_LEVELS
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
@@ -31,7 +32,7 @@ MEMBERS = {"message", "type", "param", "code"}
 SOURCE = InputObject(BUCKET, "inbox/acme/requests.jsonl", "etag", 10, "v1")
 BODY = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
 MODEL = "acme-labs/kant-7b"
-ENDPOINT_ID = "we_6f0d8b7c11a54c2e9d1a7d1f8f5ae2c4"
+ENDPOINT_ID, KEY_ID = "we_6f0d8b7c11a54c2e9d1a7d1f8f5ae2c4", "0f9a2c4e6b8d1357"
 FILE_ID, UPLOAD_ID = "file-3sT9bK2mQxV7cLwZ0rYpHd", "upload_7d1f8f5ae2c44a559a1a2f6f0d8b7c11"
 
 
@@ -61,11 +62,16 @@ def put_endpoint(made: MemoryServices) -> None:
     )  # fmt: skip
 
 
+def put_key(made: MemoryServices) -> None:
+    made.api_key_store.create(ApiKey(key_id=KEY_ID, tenant="acme", created_at=1, salt="salt", hash="hash"))
+
+
 # What the tenant `acme` owns, by the parameter that names it in a path, and an id that names nothing.
 # A route of a new kind of object fails here until such an object is put.
 OWNED: dict[str, tuple[str, str, Callable[[MemoryServices], None]]] = {
     "batch_id": (BATCH_ID, f"batch_{'0' * 32}", put_batch),
     "file_id": (FILE_ID, f"file-{'0' * 22}", put_file),
+    "key_id": (KEY_ID, "0" * 16, put_key),
     "model": (MODEL, "acme-labs/hume-7b", put_batch),
     "upload_id": (UPLOAD_ID, f"upload_{'0' * 32}", put_upload),
     "webhook_endpoint_id": (ENDPOINT_ID, f"we_{'0' * 32}", put_endpoint),
@@ -79,12 +85,12 @@ def made() -> MemoryServices:
 
 @pytest.fixture(scope="module")
 def acme(made: MemoryServices) -> str:
-    return f"Bearer {api_keys.create(made.api_key_store, 'acme')}"
+    return f"Bearer {api_keys.create(made.api_key_store, 'acme', admin=True)}"
 
 
 @pytest.fixture(scope="module")
 def other(made: MemoryServices) -> str:
-    return f"Bearer {api_keys.create(made.api_key_store, 'other')}"
+    return f"Bearer {api_keys.create(made.api_key_store, 'other', admin=True)}"
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +146,7 @@ def test_what_another_tenant_owns_is_not_there_on_any_route(
     assert (theirs.status, sound(theirs)["type"]) == (404, "invalid_request_error")
     assert without_ids(str(sound(theirs))) == without_ids(str(sound(unknown)))
     assert list(kept) == before
+    assert made.api_key_store.key(KEY_ID).revoked_at is None
     assert call(method, filled(path), authorization=acme).status != 404
 
 

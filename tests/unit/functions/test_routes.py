@@ -43,6 +43,9 @@ NOT_AT_A_PROVIDER = {
     ("POST", "/v1/uploads/presign"): "there is no S3",
     ("POST", "/v1/webhooks/provider"): "a provider has no provider",
     ("GET", "/v1/webhook_endpoints/{webhook_endpoint_id}/deliveries"): "deliveries are not kept",
+    ("GET", "/v1/api_keys"): "a provider has one key",
+    ("POST", "/v1/api_keys"): "as above",
+    ("POST", "/v1/api_keys/{key_id}/revoke"): "as above",
     ("GET", "/v1/openapi.json"): "the document describes Batchyard",
 }
 

@@ -66,6 +66,17 @@ def functions() -> dict[str, Json]:
     return resources("AWS::Serverless::Function")
 
 
+def statements_of(properties: Json) -> list[Json]:
+    """Return the statements of a function's policy, also those that only some stacks have."""
+    every = [statement for policy in properties["Policies"] for statement in policy["Statement"]]
+    return [unconditional(statement) for statement in every]
+
+
+def unconditional(member: Json) -> Json:
+    """Return a member of a list as it is where its condition holds."""
+    return member["Fn::If"][1] if "Fn::If" in member else member
+
+
 def walk(node: Json) -> Iterator[Mapping[str, Json]]:
     """Yield every object in a document, outermost first."""
     if isinstance(node, Mapping):

@@ -9,7 +9,18 @@ from aws_lambda_powertools.shared import constants
 from batchyard.adapters.event_bus import BUDGET_WARNED, NAMES
 from batchyard.domain.statuses import ENDED
 from batchyard.settings import Settings
-from tests.unit.template.documents import ROOT, Json, expanded, functions, references, resources, template
+from batchyard.webhooks.notification import KINDS
+from tests.unit.template.documents import (
+    ROOT,
+    Json,
+    expanded,
+    functions,
+    references,
+    resources,
+    statements_of,
+    template,
+    unconditional,
+)
 
 FIELDS = {field.name.upper(): field for field in msgspec.structs.fields(Settings)}
 each_function = pytest.mark.parametrize("name", functions())
@@ -28,9 +39,8 @@ def own(name: str) -> dict[str, Json]:
 
 def actions(name: str, target: str) -> set[str]:
     found: set[str] = set()
-    for policy in functions()[name]["Policies"]:
-        for statement in (each for each in policy["Statement"] if target in references(each["Resource"])):
-            found |= {statement["Action"]} if isinstance(statement["Action"], str) else set(statement["Action"])
+    for statement in (each for each in statements_of(functions()[name]) if target in references(each["Resource"])):
+        found |= {statement["Action"]} if isinstance(statement["Action"], str) else set(statement["Action"])
     return found
 
 
@@ -145,7 +155,7 @@ def test_what_is_invoked_asynchronously_leaves_a_dead_letter_when_it_fails() -> 
 def test_every_event_source_leaves_a_dead_letter_when_nobody_takes_it() -> None:
     events = [event for properties in functions().values() for event in properties.get("Events", {}).values()]
     senders = [event["Properties"] for event in events if event["Type"] in {"EventBridgeRule", "ScheduleV2"}]
-    assert len(senders) == 4
+    assert len(senders) == 5
     for sender in senders:
         assert references(sender["DeadLetterConfig"]) == {"DeadLetters"}
         assert sender["RetryPolicy"]["MaximumRetryAttempts"] > 0
@@ -158,7 +168,7 @@ def test_the_queue_takes_the_dead_letters_of_every_rule_and_of_no_other() -> Non
     assert references([policy["Queues"], statement["Resource"]]) == {"DeadLetters"}
     rules = resources("AWS::Events::Rule", expanded())
     assert statement["Condition"].keys() == {"ArnEquals"}
-    senders = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+    senders = [unconditional(each) for each in statement["Condition"]["ArnEquals"]["aws:SourceArn"]]
     assert sorted(map(str, senders)) == sorted(str({"Fn::GetAtt": [rule, "Arn"]}) for rule in rules)
 
 
@@ -189,6 +199,30 @@ def test_every_end_of_a_batch_and_every_warning_that_the_bus_tells_reaches_the_w
     assert properties["Pattern"].keys() == {"source", "detail-type"}
     assert properties["Pattern"]["source"] == ["batchyard"]
     assert sorted(properties["Pattern"]["detail-type"]) == sorted([*ends, BUDGET_WARNED])
+
+
+def test_each_kind_of_notification_reaches_who_tells_people() -> None:
+    properties = functions()["InformFunction"]["Events"]["ToldOnTheBus"]["Properties"]
+    assert properties["EventBusName"] == {"Ref": "EventBus"}
+    assert properties["Pattern"] == {"source": ["batchyard"], "detail-type": sorted(KINDS)}
+
+
+def test_without_an_address_nothing_is_made_for_notifications() -> None:
+    made = template()["Resources"] | template()["Outputs"]
+    conditions = {name: body["Condition"] for name, body in made.items() if "Condition" in body}
+    assert {name for name, condition in conditions.items() if condition.startswith("Notify")} == {
+        "ChatSecret", "ChatSecretArn", "InformFunction", "NotificationMail", "NotificationTopic", "NotificationTopicArn",
+    }  # fmt: skip
+    for name in ("NotifyEmail", "NotifyChat"):
+        assert template()["Parameters"][name]["Default"] == ""
+    of_mail, of_chat = (template()["Conditions"][name] for name in ("NotifyByMail", "NotifyInChat"))
+    assert of_mail == {"Fn::Not": [{"Fn::Equals": [{"Ref": "NotifyEmail"}, ""]}]}
+    assert of_chat == {"Fn::Not": [{"Fn::Equals": [{"Ref": "NotifyChat"}, ""]}]}
+    assert template()["Conditions"]["Notify"] == {
+        "Fn::Or": [{"Condition": "NotifyByMail"}, {"Condition": "NotifyInChat"}]
+    }
+    rules = [name for name in resources("AWS::Events::Rule", expanded()) if name.startswith("Inform")]
+    assert [expanded()["Resources"][name]["Condition"] for name in rules] == ["Notify"]
 
 
 def test_only_uploads_into_the_inbox_reach_intake() -> None:

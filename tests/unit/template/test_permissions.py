@@ -5,7 +5,19 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.unit.template.documents import ROOT, Json, expanded, functions, listed, references, resources, template, uses
+from tests.unit.template.documents import (
+    ROOT,
+    Json,
+    expanded,
+    functions,
+    listed,
+    references,
+    resources,
+    statements_of,
+    template,
+    unconditional,
+    uses,
+)
 
 UNNAMEABLE = {"Log", "Trace"}  # log deliveries and traces have no resource that a policy could name
 OF_AWS = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"  # no resource of ours; named by the developer guide
@@ -15,6 +27,7 @@ SERVICE_OF = {
     "AWS::SecretsManager::Secret": "secretsmanager",
     "AWS::Events::EventBus": "events",
     "AWS::SQS::Queue": "sqs",
+    "AWS::SNS::Topic": "sns",
     "AWS::Serverless::Function": "lambda",
     "AWS::Serverless::StateMachine": "states",
 }
@@ -34,10 +47,7 @@ class Grant(NamedTuple):
 
 def grants() -> list[Grant]:
     found = [
-        Grant(name, statement)
-        for name, properties in functions().items()
-        for policy in properties["Policies"]
-        for statement in policy["Statement"]
+        Grant(name, statement) for name, properties in functions().items() for statement in statements_of(properties)
     ]
     for name, properties in resources("AWS::IAM::Role").items():
         for policy in properties["Policies"]:
@@ -189,16 +199,32 @@ def reach(owner: str, *actions: str) -> set[str]:
 @pytest.mark.parametrize("owner", functions())
 def test_a_function_touches_named_kinds_of_records_alone(owner: str) -> None:
     assert reach(owner)
-    assert all(re.fullmatch(r"[A-Z]+#\*", kind) for kind in reach(owner))
+    assert all(re.fullmatch(r"[A-Z]+#(\*|chat)|KEYS", kind) for kind in reach(owner))
 
 
-def test_only_the_front_door_touches_api_keys_and_nobody_writes_one() -> None:
-    assert [owner for owner in functions() if "KEY#*" in reach(owner)] == ["ApiFunction"]
-    assert "KEY#*" not in reach("ApiFunction", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query")
+def test_only_the_front_door_touches_api_keys_and_nobody_reads_the_list_of_all() -> None:
+    for kind in ("KEY#*", "KEYSOF#*", "KEYS"):
+        assert [owner for owner in functions() if kind in reach(owner)] == ["ApiFunction"]
+    assert "KEYS" not in reach("ApiFunction", "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
+    assert not {"KEY#*", "KEYSOF#*", "KEYS"} & reach("ApiFunction", "dynamodb:DeleteItem")
 
 
 def test_who_calls_or_tells_the_addresses_of_tenants_touches_webhooks_alone() -> None:
     assert reach("DeliverFunction") == reach("NotifyFunction") == {"DELIVERIES#*", "WEBHOOKS#*"}
+
+
+def test_who_notifies_people_begins_deliveries_to_their_chat_alone_and_changes_no_batch() -> None:
+    assert reach("InformFunction") == {"NOTICE#*", "DELIVERIES#chat", "BATCH#*"}
+    assert "BATCH#*" not in reach("InformFunction", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query")
+
+
+def test_only_who_calls_the_chat_may_read_its_address_and_only_where_there_is_one() -> None:
+    readers = {grant.owner for grant in grants() if "ChatSecret" in references(grant.statement["Resource"])}
+    assert readers == {"DeliverFunction"}
+    (policy,) = functions()["DeliverFunction"]["Policies"]
+    (conditional,) = (each["Fn::If"] for each in policy["Statement"] if "Fn::If" in each)
+    assert (conditional[0], conditional[2]) == ("NotifyInChat", {"Ref": "AWS::NoValue"})
+    assert references(conditional[1]) == {"ChatSecret"}
 
 
 def test_who_takes_uploads_in_touches_batches_and_reads_what_their_tenants_may_spend() -> None:
@@ -251,7 +277,7 @@ def test_sam_adds_nothing_but_logs_traces_and_dead_letters() -> None:
         managed = {str(arn).rsplit("/", 1)[-1] for arn in foreign}
         assert managed <= {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}, name
         for policy in role["Policies"]:
-            for statement in policy["PolicyDocument"]["Statement"]:
+            for statement in map(unconditional, policy["PolicyDocument"]["Statement"]):
                 assert "*" not in str(statement["Action"]), name
 
 

@@ -39,7 +39,7 @@ METRICS = {
 MOST_OPEN_EXECUTIONS = 1_000_000
 OUTPUTS = {
     "ApiUrl", "ConsoleUrl", "BucketName", "TableName", "StateMachineArn", "InboxUri", "ProviderSecretArn", "WebhookSecretArn",
-    "EventBusName",
+    "EventBusName", "ChatSecretArn", "NotificationTopicArn",
 }  # fmt: skip
 each_alarm = pytest.mark.parametrize("name", resources("AWS::CloudWatch::Alarm"))
 each_parameter = pytest.mark.parametrize("name", template()["Parameters"])
@@ -167,7 +167,10 @@ def targets() -> set[str]:
 
 def test_the_page_of_costs_counts_the_secrets_and_the_metrics_that_alarms_are_on() -> None:
     page = (ROOT / "docs/cost.md").read_text(encoding="utf-8")
-    alarms, secrets = resources("AWS::CloudWatch::Alarm"), resources("AWS::SecretsManager::Secret")
+    alarms = resources("AWS::CloudWatch::Alarm")
+    secrets = [
+        name for name in resources("AWS::SecretsManager::Secret") if "Condition" not in template()["Resources"][name]
+    ]
     metrics = sum(len(watched(alarm)) for alarm in alarms.values())
     assert f"| {len(alarms)} alarms on {metrics} metrics at $0.10 | {metrics * 0.1:.2f} |" in page
     assert f"| {len(secrets)} secrets at $0.40 | {len(secrets) * 0.4:.2f} |" in page
@@ -270,6 +273,7 @@ def test_the_template_knows_no_secret_and_a_deploy_leaves_what_was_stored() -> N
         "ProviderSecret": {"Description"},  # without any value: the functions tell a missing key from a wrong one
         "WebhookSecret": {"Description", "GenerateSecretString"},
         "SigningSecret": {"Description", "GenerateSecretString"},
+        "ChatSecret": {"Description"},
     }
     for body in secrets.values():  # another generator would make another secret, over the one that was stored
         generator = body.get("GenerateSecretString", {"PasswordLength": 32, "ExcludePunctuation": True})
@@ -279,7 +283,11 @@ def test_the_template_knows_no_secret_and_a_deploy_leaves_what_was_stored() -> N
 
 def test_each_secret_that_a_person_stores_is_an_output() -> None:
     named = {output: references(template()["Outputs"][output]["Value"]) for output in SECRETS.values()}
-    assert named == {"ProviderSecretArn": {"ProviderSecret"}, "WebhookSecretArn": {"WebhookSecret"}}
+    assert named == {
+        "ProviderSecretArn": {"ProviderSecret"},
+        "WebhookSecretArn": {"WebhookSecret"},
+        "ChatSecretArn": {"ChatSecret"},
+    }
 
 
 @pytest.mark.parametrize("name", resources("AWS::Serverless::StateMachine"))

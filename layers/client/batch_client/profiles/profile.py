@@ -1,4 +1,4 @@
-"""What is known of a service that speaks OpenAI's dialect: how to call it, and what it promises. All of it is data."""
+"""What is known of a service: how to call it, and what it promises. All of it is data."""
 
 from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
@@ -119,5 +119,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     cancel_method: str = "POST"
     #: The path that cancels a batch.
     cancel_path: str = "/batches/{id}/cancel"
+    #: The family of services whose calls and lines it speaks.
+    dialect: Literal["openai", "anthropic"] = "openai"
+    #: The path at which the API begins, where a base URL names none.
+    root: str = ""
+    #: Headers that go with every call.
+    headers: Mapping[str, str] = {}
+    #: The name of the AWS service for which requests are signed with a role; None where they bear a key.
+    signing: str | None = None
     #: What it takes, shows and keeps.
     facts: Facts = Facts()

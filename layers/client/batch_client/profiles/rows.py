@@ -1,9 +1,11 @@
-"""The services that speak OpenAI's dialect, one row each: where a row says nothing, the service is as OpenAI is.
+"""The services that are known, one row each: where a row says nothing, the service is as OpenAI is.
 
 Sources were read in their text or in a copy of it; where one was not, the row says by whom it is cited. Nothing of it was tried
 against the services. Where two sources differ, or where none says anything, a row has what does no harm: the smaller limit, the
 full price, a lost create that nobody can look up.
 """
+
+import msgspec
 
 from .profile import DAY, Facts, Profile, Sign
 
@@ -144,6 +146,28 @@ MIMO = Profile(
         most_bytes=128_000_000, lookup="none", results_kept=_MONTH,
     ),
 )  # fmt: skip
+ANTHROPIC = Profile(
+    name="anthropic", title="Anthropic", hosts=("api.anthropic.com",), dialect="anthropic", root="/v1",
+    key_header="x-api-key", key_prefix="", headers={"anthropic-version": "2023-06-01"},
+    facts=Facts(
+        source="platform.claude.com docs: batch-processing, errors, rate-limits, 2026-08-21; anthropic-python 2.14.0",
+        most_lines=100_000, most_bytes=256_000_000, most_inputs=0, mixed_models=True, endpoints=("/v1/messages",),
+        room="requests", room_size=200_000, lookup="time", progress="end", results_kept=29 * DAY, price=0.5,
+        sellers=("anthropic",),
+        purse_empty=(
+            Sign(400, "invalid_request_error", "credit balance is too low"),
+            Sign(400, "invalid_request_error", "usage limits"), Sign(None, None, "spend limit"), Sign(402, "billing_error"),
+        ),
+    ),
+)  # fmt: skip
+# Claude Platform on AWS: the same API at https://aws-external-anthropic.REGION.api.aws, for the workspace that the header
+# `anthropic-workspace-id` names. No host chooses this profile, as it takes a key as well.
+ANTHROPIC_AWS = msgspec.structs.replace(
+    ANTHROPIC, name="anthropic-aws", title="Claude Platform on AWS", hosts=(), signing="aws-external-anthropic",
+    facts=msgspec.structs.replace(
+        ANTHROPIC.facts, source="platform.claude.com docs: claude-platform-on-aws, 2026-08-21; anthropic-python 2.14.0"
+    ),
+)  # fmt: skip
 # A server or gateway of one's own: what it takes is for its operator to set, and nobody knows its prices.
 _OWN = "no document: what any server may do that answers as OpenAI's API reference of 2026-08-21 says"
 _MAKERS = ("openai", "anthropic", "google", "mistral", "deepseek", "x-ai")
@@ -161,5 +185,5 @@ COMPATIBLE = Profile(
 
 ROWS = (
     OPENAI, AZURE, AZURE_ENTRA, GROQ, TOGETHER, DEEPINFRA, PARASAIL, DASHSCOPE, MOONSHOT, SILICONFLOW, ZHIPU, OVH,
-    QIANFAN, NOVITA, PERPLEXITY, CEREBRAS, DOUBLEWORD, MIMO, VLLM, COMPATIBLE,
+    QIANFAN, NOVITA, PERPLEXITY, CEREBRAS, DOUBLEWORD, MIMO, ANTHROPIC, ANTHROPIC_AWS, VLLM, COMPATIBLE,
 )  # fmt: skip

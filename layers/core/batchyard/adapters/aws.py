@@ -1,17 +1,26 @@
-"""The boto3 clients of the process, and the translation of the errors that they raise."""
+"""The boto3 clients of the process, the errors that they raise, and the signatures of requests that are not boto3's."""
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from batchyard.domain.errors import BatchyardError, InputGone, NotFound, StaleRecord, StoreError, UploadGone
+from batchyard.domain.errors import (
+    BatchyardError,
+    InputGone,
+    NotFound,
+    SettingsError,
+    StaleRecord,
+    StoreError,
+    UploadGone,
+)
 
 T = TypeVar("T")
 
@@ -90,3 +99,32 @@ def _is_conflict(error: ClientError) -> bool:
         return True
     codes = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
     return "TransactionConflict" in codes and "ConditionalCheckFailed" not in codes
+
+
+class RoleSigner:
+    """Sign as AWS asks (Signature Version 4), with the credentials that boto3 finds."""
+
+    def sign(
+        self, service: str, method: str, url: str, headers: Mapping[str, str], body_sha256: str
+    ) -> Mapping[str, str]:
+        """Return the headers of the signature; raises SettingsError where there are no credentials, or no region in the url."""
+        from botocore.auth import SigV4Auth  # noqa: PLC0415 - few stacks have such a provider
+        from botocore.awsrequest import AWSRequest  # noqa: PLC0415 - as above
+
+        credentials = boto3.Session().get_credentials()
+        if credentials is None:
+            raise SettingsError("There are no credentials of AWS to sign the provider's requests with")
+        given = {**headers, "X-Amz-Content-SHA256": body_sha256}
+        request = AWSRequest(method=method, url=url, headers=given)
+        SigV4Auth(credentials.get_frozen_credentials(), service, region_of(url)).add_auth(request)
+        return {name: value for name, value in request.headers.items() if name not in headers}
+
+
+def region_of(url: str) -> str:
+    """Return the region that the host of a provider on AWS names, as in `https://aws-external-anthropic.us-east-1.api.aws`."""
+    parts = (urlsplit(url).hostname or "").split(".")
+    if len(parts) < 3:
+        raise SettingsError(
+            f"The address {url[:100]} names no region of AWS: it must be https://service.region.api.aws"
+        )
+    return parts[1]

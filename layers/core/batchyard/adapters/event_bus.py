@@ -1,4 +1,4 @@
-"""The event bus, which tells what happens to batches and budgets."""
+"""The event bus, which tells programs what happens to batches and budgets, and the topic that tells people."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ NAMES: Final = {
 SHARD_COMPLETED: Final = "Shard Completed"
 BUDGET_WARNED: Final = "Budget Warning"
 MOST_RUNS: Final = 500  # that an event names; it holds 256 KB
+LONGEST_SUBJECT: Final = 99  # characters of a mail's subject, all of them printable ASCII
 
 
 class EventBus:
-    """Put events of source `batchyard` on the bus."""
+    """Put events of source `batchyard` on the bus, and texts for people on a topic."""
 
-    def __init__(self, bus: str, eventbridge: EventBridgeClient | None = None) -> None:
-        """Use this bus."""
-        self._bus = bus
+    def __init__(self, bus: str, eventbridge: EventBridgeClient | None = None, topic: str = "") -> None:
+        """Use this bus, and the topic with this ARN."""
+        self._bus, self._topic = bus, topic
         self._eventbridge: EventBridgeClient = eventbridge or client("events")
 
     def announce(self, batch: Batch, what: str | None = None) -> None:
@@ -57,6 +58,12 @@ class EventBus:
     def warn(self, warning: BudgetWarning, created_at: int, month: Mapping[str, object]) -> None:
         """Put an event that tells a tenant how far its budget of this month is spent; `month` has the amounts."""
         self._tell(f"a warning to {warning.tenant}", BUDGET_WARNED, warning_detail(warning, created_at, month))
+
+    def notify(self, subject: str, text: str) -> None:
+        """Send a text to each subscriber of the topic."""
+        plain = "".join(each if each.isascii() and each.isprintable() else "?" for each in subject)[:LONGEST_SUBJECT]
+        with translated("publishing a notification"):
+            client("sns").publish(TopicArn=self._topic, Subject=plain, Message=text)
 
     def _tell(self, what: str, detail_type: str, text: str) -> None:
         entry: PutEventsRequestEntryTypeDef = {

@@ -1,15 +1,16 @@
-"""The records of webhook endpoints, of deliveries, and of the provider's webhooks that were taken."""
+"""The records of webhook endpoints, of deliveries and notifications, and of the provider's webhooks that were taken."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from batchyard.adapters.aws import through_conflicts, translated
 from batchyard.adapters.table import ANY, NEW, THERE, Table, changing, members
 from batchyard.domain.errors import NotFound, StaleRecord
-from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery
+from batchyard.domain.numbers import DAY, HOUR
+from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, Notice
 from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS, WebhookEndpoint
 
 if TYPE_CHECKING:
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 
     from batchyard.domain.webhook_delivery import WebhookEvent
 
+KEEP_NOTICES: Final = 61 * DAY  # as long as an execution may last: a pause is told once in the life of a batch
+
 
 class WebhookStore(Table):
-    """Read and write the records of endpoints and deliveries; every change is conditional."""
+    """Read and write the records of endpoints, deliveries and notifications; every change is conditional."""
 
     def create(self, endpoint: WebhookEndpoint) -> bool:
         """Record and count a new endpoint; False if its tenant has as many as it may, however many calls come at once."""
@@ -95,6 +98,27 @@ class WebhookStore(Table):
         """Record the result of an attempt; raises StaleRecord if the event is delivered already."""
         return self._move(delivery, changes)
 
+    def take_notification(self, event_id: str, now: int) -> Notice:
+        """Count a notification within its hour, unless it has a number, and return what is recorded of it.
+
+        A worker that ends in between leaves out a number. So there may be fewer notifications in an hour, and never more.
+        """
+        found = self._find(_notice_key(event_id))
+        if not found:
+            hour = changing(_hour_key(now), {"expires_at_ttl": now + DAY}, ANY, adds={"taken": 1})
+            notice = Notice(number=self._change(hour)["taken"], at=now, expires_at_ttl=now + KEEP_NOTICES)
+            try:
+                self._put(_notice_key(event_id), members(notice))
+            except StaleRecord:  # another worker has taken it meanwhile
+                found = self._get(_notice_key(event_id))
+            else:
+                return notice
+        return msgspec.convert(found, Notice)
+
+    def note_notified(self, event_id: str) -> None:
+        """Record that a notification was told, or held back; raises StaleRecord if it was never taken."""
+        self._change(changing(_notice_key(event_id), {"told": True}, THERE))
+
     def _move(self, delivery: Delivery, changes: Mapping[str, object]) -> Delivery:
         not_delivered = f"{THERE} AND #state <> :delivered"
         key = _delivery_key(delivery.endpoint_id, delivery.event)
@@ -130,6 +154,14 @@ def _endpoint_key(tenant: str, endpoint_id: str) -> dict[str, str]:
 
 def _delivery_key(endpoint_id: str, event: WebhookEvent) -> dict[str, str]:
     return {"pk": f"DELIVERIES#{endpoint_id}", "sk": f"{event.created_at:010}#{event.event_id}"}
+
+
+def _notice_key(event_id: str) -> dict[str, str]:
+    return {"pk": f"NOTICE#{event_id}", "sk": "NOTICE"}
+
+
+def _hour_key(now: int) -> dict[str, str]:
+    return {"pk": f"NOTICE#{now // HOUR}", "sk": "HOUR"}
 
 
 def _receipt_key(webhook_id: str) -> dict[str, str]:

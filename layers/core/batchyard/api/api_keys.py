@@ -1,8 +1,8 @@
 """API keys: made, listed and revoked by an operator, and looked up for each request.
 
-`python -m batchyard.api.api_keys TABLE TENANT` makes a key and prints it, once; `TABLE --list` shows all keys;
-`TABLE --revoke KEY_ID` makes a key worthless within a minute; `TABLE --budget TENANT USD` says what a tenant may spend in a
-month.
+`python -m batchyard.api.api_keys TABLE TENANT` makes a key and prints it, once; with `--admin` it may make others of its
+tenant. `TABLE --list` shows all keys; `TABLE --revoke KEY_ID` makes a key worthless within a minute; `TABLE --budget TENANT
+USD` says what a tenant may spend in a month.
 """
 
 import re
@@ -15,6 +15,8 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Final
 
+import msgspec
+
 from batchyard.adapters.api_key_store import ApiKeyStore
 from batchyard.adapters.aws import translated
 from batchyard.adapters.quota_store import QuotaStore
@@ -23,16 +25,20 @@ from batchyard.costs.cost import PER_DOLLAR
 from batchyard.costs.cost import dollars as shown
 from batchyard.domain import api_key, object_keys
 from batchyard.domain.api_key import KEY_ID, PREFIX, ApiKey
-from batchyard.domain.errors import ApiError, BatchyardError, NotFound
-from batchyard.domain.numbers import MINUTE, amount
+from batchyard.domain.errors import ApiError, BatchyardError, NotFound, StoreError
+from batchyard.domain.numbers import HOUR, MINUTE, amount
+from batchyard.observability import logger
 
 FRESH: Final = 30.0  # seconds; a revoked key must open nothing a minute later
 NO_BUDGET: Final = "none"
+ADMIN: Final = "--admin"
 USAGE: Final = """usage: python -m batchyard.api.api_keys TABLE TENANT [--budget USD]   make a key, and set its tenant's budget
+       python -m batchyard.api.api_keys TABLE TENANT --admin          make a key that may make others
        python -m batchyard.api.api_keys TABLE --list                  show every key, and every tenant's budget
        python -m batchyard.api.api_keys TABLE --revoke KEY_ID         make a key worthless within a minute
        python -m batchyard.api.api_keys TABLE --budget TENANT USD     set a tenant's monthly budget; none removes it
-   or: make key TABLE=… TENANT=default BUDGET_USD=… | LIST=1 | REVOKE=…, make budget TABLE=… TENANT=default BUDGET_USD=…
+   or: make key TABLE=… TENANT=default ADMIN=1 BUDGET_USD=… | LIST=1 | REVOKE=…, make budget TABLE=… TENANT=default BUDGET_USD=…
+A key that is made with --admin may make and revoke keys of its tenant; no other may, and no key that it makes.
 TABLE is the stack's output TableName; a tenant's name has no slash and at most 256 bytes; USD is an amount such as 250 or
 99.50."""
 
@@ -54,7 +60,12 @@ class KeyCache:
         self._used_up: dict[str, int] = {}
 
     def tenant_of(self, authorization: str) -> str | None:
-        """Return the tenant whose key an `Authorization: Bearer …` header carries; None if the key is not good.
+        """Return the tenant whose key an `Authorization: Bearer …` header carries, as `opened`."""
+        record = self.opened(authorization)
+        return None if record is None else record.tenant
+
+    def opened(self, authorization: str) -> ApiKey | None:
+        """Return the record of the key that an `Authorization: Bearer …` header carries; None if the key is not good.
 
         The request is counted. Raises ApiError 429 if the key has had all its requests of this minute.
         """
@@ -65,10 +76,24 @@ class KeyCache:
             record = self._record(key.key_id)
         except NotFound:
             return None
-        tenant = api_key.opened_by(record, key)
-        if tenant is not None and self._most:
+        if api_key.opened_by(record, key) is None:
+            return None
+        if self._most:
             self._count(key.key_id)
-        return tenant
+        return self._with_use(record)
+
+    def _with_use(self, record: ApiKey) -> ApiKey:
+        """Note that a key is used, once in an hour; a note that fails refuses nobody."""
+        now = int(self._clock())
+        if now - (record.last_used_at or 0) < HOUR:
+            return record
+        try:
+            self._store.note_use(record.key_id, now)
+        except StoreError as error:
+            logger.warning("the use of a key is not noted", key_id=record.key_id, error=str(error))
+        used = msgspec.structs.replace(record, last_used_at=now)
+        self._known[record.key_id] = self._known[record.key_id][0], used
+        return used
 
     def _count(self, key_id: str) -> None:
         minute, second = divmod(int(self._clock()), MINUTE)
@@ -89,14 +114,23 @@ class KeyCache:
         return known[1]
 
 
-def create(store: ApiKeyStore, tenant: str) -> str:
+def create(store: ApiKeyStore, tenant: str, *, admin: bool = False) -> str:
     """Make a key for a tenant and return the key; it cannot be shown again."""
+    record, key = new(tenant, int(time.time()), admin=admin)
+    store.create(record)
+    return key
+
+
+def new(
+    tenant: str, now: int, *, admin: bool = False, name: str = "", made_by: str | None = None
+) -> tuple[ApiKey, str]:
+    """Make up a key, and return what is recorded of it, and the key itself."""
     key_id, secret, salt = secrets.token_hex(8), secrets.token_hex(24), secrets.token_hex(16)
     record = ApiKey(
-        key_id=key_id, tenant=tenant, created_at=int(time.time()), salt=salt, hash=api_key.digest(salt, secret)
-    )
-    store.create(record)
-    return f"{PREFIX}_{key_id}_{secret}"
+        key_id=key_id, tenant=tenant, created_at=now, salt=salt, hash=api_key.digest(salt, secret), admin=admin, name=name,
+        made_by=made_by,
+    )  # fmt: skip
+    return record, f"{PREFIX}_{key_id}_{secret}"
 
 
 def listed(store: ApiKeyStore) -> list[str]:
@@ -128,7 +162,9 @@ def _budget_line(budget: Budget) -> str:
 
 def _line(key: ApiKey) -> str:
     ended = "" if key.revoked_at is None else f"  revoked {_day(key.revoked_at)}"
-    return f"{key.key_id}  made {_day(key.created_at)}  {key.tenant}{ended}"
+    right = "  admin" if key.admin else ""
+    made_by = f"  by {key.made_by}" if key.made_by else ""
+    return f"{key.key_id}  made {_day(key.created_at)}  {key.tenant}{right}{made_by}{ended}"
 
 
 def _day(seconds: int) -> str:
@@ -149,7 +185,8 @@ def main(arguments: list[str]) -> str:
 
 
 def _done(arguments: list[str]) -> str:
-    match arguments:
+    admin = ADMIN in arguments
+    match [each for each in arguments if each != ADMIN]:
         case [table, "--list"] if table:
             budgets = map(_budget_line, QuotaStore(table, 0).budgets())
             return "\n".join([*listed(ApiKeyStore(table)), *budgets])
@@ -157,10 +194,10 @@ def _done(arguments: list[str]) -> str:
             revoke(ApiKeyStore(table), key_id)
             return f"{key_id} is revoked; no call is answered with it a minute from now."
         case [table, tenant] if table and object_keys.sound_tenant(tenant):
-            return create(ApiKeyStore(table), tenant)
+            return create(ApiKeyStore(table), tenant, admin=admin)
         case [table, tenant, "--budget", text] if table and object_keys.sound_tenant(tenant):
             set_budget(QuotaStore(table, 0), tenant, _dollars(text))  # before the key, which could spend without it
-            return create(ApiKeyStore(table), tenant)
+            return create(ApiKeyStore(table), tenant, admin=admin)
         case [table, "--budget", tenant, text] if table and object_keys.sound_tenant(tenant):
             return set_budget(QuotaStore(table, 0), tenant, _dollars(text))
     sys.exit(USAGE)

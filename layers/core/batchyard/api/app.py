@@ -9,6 +9,7 @@ from batchyard import services
 from batchyard.api.api_keys import KeyCache
 from batchyard.api.own_routes import router
 from batchyard.console import site
+from batchyard.domain.api_key import ApiKey
 from batchyard.domain.errors import ApiError, SettingsError
 from batchyard.gateway.request import Request
 from batchyard.gateway.response import Response, comparable, json_response, refusal
@@ -34,7 +35,8 @@ def _respond(request: Request) -> Response:
             return site.answer(request, services.current().bucket.origin)
         # A path that is none needs a key, too: nobody else learns which paths there are.
         if not router.is_open(request):
-            request.tenant = _tenant(request.header("authorization"))
+            request.key = _key(request.header("authorization"))
+            request.tenant = request.key.tenant
         route, parameters = router.find(request)
         answered = route.operation(request, **parameters)
     except ApiError as error:
@@ -51,11 +53,11 @@ def _respond(request: Request) -> Response:
     return comparable(response, request.header("if-none-match")) if request.method == "GET" else response
 
 
-def _tenant(authorization: str | None) -> str:
+def _key(authorization: str | None) -> ApiKey:
     if not authorization:
         message = "No API key was given. Send it in a header, as 'Authorization: Bearer YOUR_KEY'."
         raise ApiError(HTTPStatus.UNAUTHORIZED, message)
-    found = _key_cache(services.current()).tenant_of(authorization)
+    found = _key_cache(services.current()).opened(authorization)
     if found is None:
         message = "Incorrect API key provided: it is unknown or revoked. Whoever runs this service makes keys."
         raise ApiError(HTTPStatus.UNAUTHORIZED, message, code="invalid_api_key")

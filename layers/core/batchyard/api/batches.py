@@ -11,9 +11,8 @@ from typing import Any, Final
 from batchyard.api import early_rows, lost_create
 from batchyard.api.batch_request import check
 from batchyard.api.create_batch import create_or_take_over
-from batchyard.api.paging import LIMITS, number_of, page, page_limit
 from batchyard.api.retry import retried
-from batchyard.api.tenancy import own
+from batchyard.api.tenancy import LIMITS, number_of, own, page, page_limit
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError, shape
 from batchyard.domain.errors import ApiError, NotFound, StoreError, invalid_request

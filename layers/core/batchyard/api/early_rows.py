@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from batchyard.api.paging import page_limit
+from batchyard.api.tenancy import page_limit
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import ApiError, NotFound, invalid_request

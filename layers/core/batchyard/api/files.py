@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from batchyard.api import file_rules, tenancy
 from batchyard.api.file_rules import check_first_line, no_file, no_input, unknown
-from batchyard.api.paging import page_limit
 from batchyard.api.presigned import refresh
+from batchyard.api.tenancy import page_limit
 from batchyard.domain import nesting, object_keys, stored_file
 from batchyard.domain.batch import BatchError, InputObject
 from batchyard.domain.errors import ApiError, NotFound, StaleRecord, invalid_request, missing_parameter

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard.api.paging import LIMITS
+from batchyard.api.tenancy import LIMITS
 from batchyard.costs import prices
 from batchyard.domain.errors import ApiError
 from batchyard.services import Services

@@ -3,7 +3,7 @@
 from typing import Any
 
 from batchyard import services
-from batchyard.api import batches, files, openapi, presigned, usage, webhook_endpoints
+from batchyard.api import batches, files, openapi, own_keys, presigned, usage, webhook_endpoints
 from batchyard.api.routes import router
 from batchyard.gateway.request import JSON, Request
 from batchyard.gateway.response import Response, inline_or_elsewhere
@@ -176,3 +176,24 @@ def list_webhook_deliveries(request: Request, webhook_endpoint_id: str) -> dict[
 def list_webhook_event_types(_: Request) -> dict[str, Any]:
     """ListWebhookEventTypes."""
     return webhook_endpoints.list_webhook_event_types(services.current())
+
+
+# API keys of the tenant
+
+
+@router.add("GET", "/v1/api_keys")
+def list_api_keys(request: Request) -> dict[str, Any]:
+    """List the keys of the tenant; ours, not OpenAI's."""
+    return own_keys.list_api_keys(services.current(), request.caller, request.query("after"), request.query("limit"))
+
+
+@router.add("POST", "/v1/api_keys")
+def create_api_key(request: Request) -> dict[str, Any]:
+    """Make a key of the tenant; ours, not OpenAI's."""
+    return own_keys.create_api_key(services.current(), request.caller, request.optional_body())
+
+
+@router.add("POST", "/v1/api_keys/{key_id}/revoke")
+def revoke_api_key(request: Request, key_id: str) -> dict[str, Any]:
+    """Revoke a key of the tenant; ours, not OpenAI's."""
+    return own_keys.revoke_api_key(services.current(), request.caller, key_id, request.optional_body())

@@ -6,8 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard.api import webhook_rules
-from batchyard.api.paging import LIMITS, page, page_limit
-from batchyard.api.tenancy import own
+from batchyard.api.tenancy import LIMITS, own, page, page_limit
 from batchyard.api.webhook_rules import check, unknown
 from batchyard.costs.bill import bill_day
 from batchyard.costs.budget import BUDGET_WARNING, month_of

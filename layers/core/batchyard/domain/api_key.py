@@ -6,7 +6,7 @@ A key is `by_<key id>_<secret>`. Only a salted hash of the secret is recorded.
 import hashlib
 import hmac
 import re
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -26,6 +26,16 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
     #: None while the key is good.
     revoked_at: int | None = None
+    #: What its tenant calls it.
+    name: str = ""
+    #: Whether it may make and revoke keys of its tenant; the operator alone gives this right.
+    admin: bool = False
+    #: The id of the key that made it; None where the operator made it.
+    made_by: str | None = None
+    #: Within an hour; None while it was never used.
+    last_used_at: int | None = None
+    #: When DynamoDB may drop the record of a key that was revoked.
+    expires_at_ttl: int | None = None
 
 
 class PresentedKey(NamedTuple):
@@ -33,6 +43,21 @@ class PresentedKey(NamedTuple):
 
     key_id: str
     secret: str
+
+
+def shape(record: ApiKey, caller: ApiKey) -> dict[str, Any]:
+    """Shape a key as `caller`, a key of the same tenant, sees it: without its salt and hash."""
+    return {
+        "id": record.key_id,
+        "object": "api_key",
+        "name": record.name,
+        "admin": record.admin,
+        "current": record.key_id == caller.key_id,
+        "created_at": record.created_at,
+        "made_by": record.made_by,
+        "last_used_at": record.last_used_at,
+        "revoked_at": record.revoked_at,
+    }
 
 
 def parse(authorization: str) -> PresentedKey | None:

@@ -1,9 +1,30 @@
 """One submission of the unfinished lines of a shard, as recorded."""
 
+from enum import StrEnum
+from typing import Final
+
 import msgspec
 
 from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
+
+
+class End(StrEnum):
+    """How an attempt has ended; what became of its lines is told by their answers alone."""
+
+    #: Each of its lines ran, as far as the provider says.
+    WHOLE = "whole"
+    #: Some lines never ran: it expired, or was stopped.
+    PARTIAL = "partial"
+    #: The provider refused it whole; at the create, or later with its reasons.
+    FAILED = "failed"
+    #: The provider does not know it any more.
+    LOST = "lost"
+    #: Its lines were sent one by one.
+    DIRECT = "direct"
+
+
+RAN: Final = frozenset({End.WHOLE, End.PARTIAL})  # the provider has run some of its lines
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,8 +54,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: Why the provider batch that a person named was not adopted.
     misnamed: str | None = None
     provider_batch_id: str | None = None
+    #: The provider's own word for the state of its batch, for people.
     provider_status: str | None = None
+    #: Whether a look has shown that the provider had room for it.
+    taken_in: bool = False
     ended_at: int | None = None
+    #: None while the attempt is under way.
+    end: End | None = None
     #: Lines in the runs of this attempt, by their outcome.
     succeeded: int = 0
     failed: int = 0

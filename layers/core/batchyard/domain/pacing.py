@@ -38,7 +38,7 @@ JITTER: Final = 0.1
 MOST_DOUBLINGS: Final = 16
 
 
-class Look(NamedTuple):
+class Seen(NamedTuple):
     """What one look at a provider batch showed."""
 
     #: Seconds since the provider batch was created.
@@ -47,7 +47,7 @@ class Look(NamedTuple):
     finished: int = 0
 
 
-def poll_wait(now: Look, before: Look, total: int, floor: int, ceiling: int, chance: float) -> int:
+def poll_wait(now: Seen, before: Seen, total: int, floor: int, ceiling: int, chance: float) -> int:
     """Return the whole seconds until the next look, from this look and the last look with a smaller count.
 
     The wait is between `floor` and `ceiling`, and then shortened by up to ten percent, by `chance` in [0, 1).
@@ -64,7 +64,7 @@ def most_wait(ceiling: int, kept: int) -> int:
     return min(ceiling, max(1, round(kept * SHARE_OF_KEPT))) if kept else ceiling
 
 
-def remembered(now: Look, before: Look) -> Look:
+def remembered(now: Seen, before: Seen) -> Seen:
     """Return the look that the next look is compared with: the first look that showed this count."""
     return before if before.finished == now.finished and before.age <= now.age else now
 
@@ -75,7 +75,7 @@ def _by_progress(age: float, share: float, left: float) -> float:
     return max(share, min(share + (left - age * FAR) * SHARE_OF_FAR, age * LONGEST_SHARE))
 
 
-def _seconds_left(now: Look, before: Look, total: int) -> float | None:
+def _seconds_left(now: Seen, before: Seen, total: int) -> float | None:
     """Predict from the faster of the pace so far and the pace since `before`; None if progress has halted or just begun."""
     if not before.finished or now.age <= max(before.age, 0):
         return None

@@ -163,7 +163,9 @@ def of_code(code: str) -> Outcome:
         return Outcome.UNFINISHED
     if (found := re.fullmatch(STATUS_CODE, plain)) is not None:
         return of_status(int(found[1]))
-    if code in OPERATOR or "timeout" in plain or "timedout" in plain:  # no fault of the request, whatever else it says
+    if code in OPERATOR:  # it was not run, and is as long as an operator lets it wait
+        return Outcome.UNFINISHED
+    if "timeout" in plain or "timedout" in plain:  # no fault of the request, whatever else it says
         return Outcome.TRANSIENT
     return Outcome.REFUSED if code == OUTCOME_UNKNOWN or re.fullmatch(USERS_CODES, plain) else Outcome.TRANSIENT
 

@@ -9,7 +9,7 @@ import msgspec
 from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
 from batchyard.domain import object_keys
-from batchyard.domain.attempt import Attempt
+from batchyard.domain.attempt import Attempt, End
 from batchyard.domain.batch import BatchError
 
 WAITING, DONE = "waiting", "done"
@@ -180,7 +180,7 @@ def with_new_attempt(shard: Shard, now: int) -> Shard:
     attempt = Attempt(number=number, started_at=now, lines=shard.unfinished)
     kept = [old for old in shard.attempts[:-KEPT_ATTEMPTS] if _left_something(old)]
     completed = sum(attempt.succeeded for attempt in shard.attempts)  # and not what the provider counted
-    grown = shard.wave * 3 // 2 if shard.attempts and shard.attempts[-1].provider_status != "failed" else shard.wave
+    grown = shard.wave * 3 // 2 if shard.attempts and shard.attempts[-1].end is not End.FAILED else shard.wave
     attempts = [*kept, *shard.attempts[-KEPT_ATTEMPTS:], attempt]
     return with_members(shard, wave=grown, completed=completed, attempts=attempts)
 

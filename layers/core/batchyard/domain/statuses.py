@@ -9,7 +9,6 @@ FINALIZING: Final = "finalizing"
 COMPLETED: Final = "completed"
 CANCELLING: Final = "cancelling"
 CANCELLED: Final = "cancelled"
-EXPIRED: Final = "expired"  # of a provider batch alone: ours never expire
 
 # What may happen to a batch without a change of its status.
 PAUSED: Final = "paused"
@@ -26,16 +25,6 @@ TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     CANCELLED: frozenset(),
 }
 ENDED: Final = frozenset(status for status, following in TRANSITIONS.items() if not following)
-
-# All statuses of a provider batch.
-OF_PROVIDER: Final = frozenset({VALIDATING, FAILED, IN_PROGRESS, FINALIZING, COMPLETED, EXPIRED, CANCELLING, CANCELLED})
-# Of a file at the provider: not ready yet, and never to be.
-FILE_PENDING, FILE_ERROR = "pending", "error"
-
-# Of a provider batch: its tokens had room; it ends by itself; it has run some of its lines.
-PROVIDER_TOOK_IN: Final = frozenset({IN_PROGRESS, FINALIZING, COMPLETED})
-PROVIDER_ENDING: Final = frozenset({CANCELLING, FINALIZING})
-PROVIDER_RAN: Final = frozenset({COMPLETED, EXPIRED, CANCELLED})
 
 # The member of the batch that tells when it reached a status.
 STAMPS: Final = {status: f"{status}_at" for status in TRANSITIONS if status != VALIDATING}

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from batchyard.domain.pacing import Look
+from batchyard.domain.pacing import Seen
 
 TIME_TO_END: Final = 60.0  # seconds to write a checkpoint, or to finish
 
@@ -27,7 +27,7 @@ MOST_SIDE_BY_SIDE: Final = 40
 #: Seconds. Shards that wait for room or an operator look as often as `RetryCeilingSeconds` says. If they look more often
 #: than this for 60 days, their further executions do not fit one history.
 LEAST_RETRY_CEILING: Final = 60
-NOTHING_SEEN: Final = Look(0)
+NOTHING_SEEN: Final = Seen(0)
 
 
 class Next(StrEnum):
@@ -47,13 +47,13 @@ class Step(msgspec.Struct, frozen=True):
     shard: int
     next: Next = Next.SUBMIT
     wait_seconds: int = 0
-    #: What the last look at the provider batch showed; see `pacing.Look`.
+    #: What the last look at the provider batch showed; see `pacing.Seen`.
     seen_age: int = 0
     seen_finished: int = 0
     #: The steps of this execution so far.
     turns: int = 0
 
-    def then(self, following: Next, wait_seconds: int = 0, look: Look = NOTHING_SEEN) -> "Step":
+    def then(self, following: Next, wait_seconds: int = 0, look: Seen = NOTHING_SEEN) -> "Step":
         """Name the state that follows, after so many seconds, and what was seen of a provider batch that is looked at again."""
         return Step(self.batch_id, self.shard, following, wait_seconds, int(look.age), look.finished, self.turns + 1)
 

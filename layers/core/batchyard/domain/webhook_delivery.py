@@ -19,6 +19,9 @@ PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
 KEEP: Final = 30 * DAY  # a delivery is shown
 OF_WARNING: Final = ("month", "percent", "budget_usd", "spent_usd", "estimated_usd")  # what a warning tells a tenant
 USER_AGENT: Final = "Batchyard/1.0 (webhooks)"
+CHAT: Final = (
+    "chat"  # the endpoint of whoever runs the stack: what it gets is notifications in words, which nobody signs
+)
 
 
 class WebhookEvent(msgspec.Struct, frozen=True):
@@ -71,6 +74,18 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     #: Why the last attempt failed, in words.
     last_error: str | None = None
     delivered_at: int | None = None
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """The record `NOTICE#<event id>` / `NOTICE`: a notification to people, which is told once. Times are Unix seconds."""
+
+    #: Counts the notifications of its hour, from 1.
+    number: int
+    #: When it was taken.
+    at: int
+    #: When DynamoDB may drop the record.
+    expires_at_ttl: int
+    told: bool = False
 
 
 def event_of(batch_id: str, event_type: str, created_at: int) -> WebhookEvent:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard.domain import nesting
+from batchyard.domain.api_key import ApiKey
 from batchyard.domain.errors import ApiError
 from batchyard.gateway.content import takes_gzip
 
@@ -23,6 +24,15 @@ class Request:
         self.headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         #: Whose key the request carries; empty where none is asked for.
         self.tenant = ""
+        #: The key itself; None where none is asked for.
+        self.key: ApiKey | None = None
+
+    @property
+    def caller(self) -> ApiKey:
+        """Return the key of a request that needs one; raises ApiError 401 where there is none."""
+        if self.key is None:
+            raise ApiError(HTTPStatus.UNAUTHORIZED, "This needs an API key.")
+        return self.key
 
     def header(self, name: str) -> str | None:
         """Return a header; `name` is in lower case."""

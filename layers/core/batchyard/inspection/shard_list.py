@@ -15,7 +15,7 @@ from batchyard.services import Services
 MOST_POINTS: Final = 200
 SHOWN_ATTEMPTS: Final = 10  # the latest
 SHOWN: Final = (
-    "number", "started_at", "ended_at", "lines", "provider_batch_id", "provider_status", "file_id", "direct",
+    "number", "started_at", "ended_at", "end", "lines", "provider_batch_id", "provider_status", "file_id", "direct",
     "succeeded", "failed", "transient",
 )  # fmt: skip
 Point = tuple[int, int, int]  # Unix seconds, lines completed, lines failed

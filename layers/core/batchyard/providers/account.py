@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch_client import Facts, Profile
+    from batch_client import Dialect, Facts, Profile
     from batchyard.adapters.creation_store import CreationStore
     from batchyard.adapters.secrets_manager import Secret
     from batchyard.adapters.token_ledger_store import TokenLedgerStore
     from batchyard.costs.prices import Prices, Sellers
-    from batchyard.domain.provider import Provider
     from batchyard.providers.entries import Entry
     from batchyard.settings import Settings
 
@@ -24,7 +23,7 @@ class Account:
     """What belongs to one provider alone; each part is imported and built when it is first used."""
 
     def __init__(
-        self, settings: Settings, entry: Entry, secret: Callable[[], Secret], provider: Provider | None = None
+        self, settings: Settings, entry: Entry, secret: Callable[[], Secret], provider: Dialect | None = None
     ) -> None:
         """Keep what the settings say; `secret` returns the secret with the key, `provider` takes the place of the client."""
         self._entry, self._settings, self._secret, self._provider = entry, settings, secret, provider
@@ -93,17 +92,23 @@ class Account:
             raise SettingsError(f"PriceList is no list of prices: {error}. See docs/cost.md.") from error
 
     @cached_property
-    def client(self) -> Provider:
-        """The provider's API; raises KeyMissing while the settings do not name the provider."""
-        from batch_client import BatchClient, RetryPolicy
+    def client(self) -> Dialect:
+        """The provider's API, in its dialect; raises KeyMissing while the settings do not name the provider."""
+        from batch_client import BatchClient, RetryPolicy, speak
+        from batchyard.adapters.aws import RoleSigner
         from batchyard.domain.errors import KeyMissing
+        from batchyard.domain.job import ATTEMPT_LABEL
 
-        if not self.entry.base_url:
+        if not self._entry.base_url:
             raise KeyMissing.of_unknown(self.name)
 
+        if self._provider is not None:
+            return self._provider
         # The state machine repeats what takes longer, and submit relies on a create that ends in time.
         retry = RetryPolicy(total=30.0)
-        return self._provider or BatchClient(self.key, self._entry.base_url, profile=self.profile, retry=retry)
+        profile = self.profile
+        key = self.key if profile.signing is None else RoleSigner()
+        return speak(BatchClient(key, self._entry.base_url, profile=profile, retry=retry), ATTEMPT_LABEL)
 
     def key(self) -> str:
         """Return the API key; raises KeyMissing, which a shard waits for as for any word of an operator."""
@@ -124,7 +129,7 @@ class Account:
         except (KeyError, ValueError) as error:
             raise SecretMissing(f"the secret {self.secret.name} has no key of {self.name}") from error
 
-    def ask(self, call: Callable[[Provider], T]) -> T:
+    def ask(self, call: Callable[[Dialect], T]) -> T:
         """Call the provider; if the key is refused or cannot be sent, read the key again, and call once more."""
         from batch_client import AuthenticationError, InvalidArgumentError
 

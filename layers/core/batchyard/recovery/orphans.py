@@ -4,16 +4,13 @@ A batch whose create lost its answer is adopted by its shard. All others are orp
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from operator import methodcaller
 from typing import Final, Generic, Protocol, TypeVar
 
-from batch_client import AuthenticationError, BatchClientError, File
-from batch_client import Batch as ProviderBatch
+from batch_client import AuthenticationError, BatchClientError, Input, Look
 from batchyard.domain import object_keys
-from batchyard.domain.provider import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY
+from batchyard.domain.job import CLOCK_SKEW, STACK_LABEL, may_be_stopped
 from batchyard.domain.shard import Shard, with_attempt_members
-from batchyard.domain.statuses import PROVIDER_ENDING
 from batchyard.providers.account import Account
 from batchyard.recovery import ownership
 from batchyard.recovery.ownership import LONGEST_AT_PROVIDER, Owner, Verdict
@@ -100,16 +97,15 @@ class Walk(Generic[T]):
 
 def look_for_batches(run: SweepRun, account: Account) -> None:
     """Adopt the provider batches that a shard looks for, and cancel the orphans."""
-    batches: Walk[ProviderBatch] = Walk(run, account, "provider batches", stays=True)
-    _walk(run, batches, lambda after: account.client.iter_batches(after=after), _judge, _clean_up)
+    batches: Walk[Look] = Walk(run, account, "provider batches", stays=True)
+    _walk(run, batches, account.client.jobs, _judge, _clean_up)
 
 
 def look_for_files(run: SweepRun, account: Account) -> None:
     """Delete the files that no record knows, because their worker died before it recorded them."""
     if provider_files.may_delete(run.services):
-        files: Walk[File] = Walk(run, account, "provider files", stays=False)
-        listed = partial(account.client.iter_files, purpose="batch")
-        _walk(run, files, lambda after: listed(after=after), _judge_file, _delete_file)
+        files: Walk[Input] = Walk(run, account, "provider files", stays=False)
+        _walk(run, files, account.client.inputs, _judge_file, _delete_file)
 
 
 def _walk(
@@ -137,9 +133,9 @@ def _walk(
     walk.close()
 
 
-def _judge(run: SweepRun, seen: ProviderBatch) -> Verdict:
-    key = object_keys.attempt_of(seen.metadata.get(ATTEMPT_KEY, ""))
-    if key is None or seen.metadata.get(STACK_KEY) != run.services.settings.stack:
+def _judge(run: SweepRun, seen: Look) -> Verdict:
+    key = object_keys.attempt_of(seen.key)
+    if key is None or seen.labels.get(STACK_LABEL) != run.services.settings.stack:
         return Verdict.OWNED  # by another stack, or not made by us
     owner = _owner(run, *key)
     verdict = ownership.of_batch(owner, seen.id, _age(run, seen))
@@ -148,7 +144,7 @@ def _judge(run: SweepRun, seen: ProviderBatch) -> Verdict:
     return verdict
 
 
-def _judge_file(run: SweepRun, seen: File) -> Verdict:
+def _judge_file(run: SweepRun, seen: Input) -> Verdict:
     key = object_keys.attempt_of_filename(seen.filename, run.services.settings.stack)
     if key is None:
         return Verdict.OWNED  # by another stack, or not made by us
@@ -164,26 +160,26 @@ def _owner(run: SweepRun, batch_id: str, shard: int, number: int) -> Owner:
     return Owner(batch, run.services.batch_store.shard(batch_id, shard) if batch else None, number)
 
 
-def _adopt(run: SweepRun, shard: Shard, seen: ProviderBatch) -> None:
-    known = with_attempt_members(shard, provider_batch_id=seen.id, file_id=seen.input_file_id or shard.file_id)
+def _adopt(run: SweepRun, shard: Shard, seen: Look) -> None:
+    known = with_attempt_members(shard, provider_batch_id=seen.id, file_id=seen.input or shard.file_id)
     run.services.batch_store.link(seen.id, shard)
     with run.trying(provider_batch_id=seen.id):
         run.services.batch_store.save_shard(shard, known)
         run.count("ProviderBatchesAdopted", provider_batch_id=seen.id, batch_id=shard.batch_id, shard=shard.shard)
 
 
-def _clean_up(run: SweepRun, account: Account, orphan: ProviderBatch) -> bool:
+def _clean_up(run: SweepRun, account: Account, orphan: Look) -> bool:
     """Cancel an orphan, or delete its answers if it has ended; True if nothing is left to do."""
     if orphan.ended:
-        return _delete(run, account, [each for each in (orphan.output_file_id, orphan.error_file_id) if each])
-    if orphan.status not in PROVIDER_ENDING:
+        return _delete(run, account, list(orphan.results))
+    if may_be_stopped(orphan):
         with run.trying(account, provider_batch_id=orphan.id):
-            account.ask(methodcaller("cancel_batch", orphan.id))
+            account.ask(methodcaller("stop", orphan.id))
             run.count("ProviderBatchesCancelled", provider_batch_id=orphan.id)
     return False
 
 
-def _delete_file(run: SweepRun, account: Account, file: File) -> bool:
+def _delete_file(run: SweepRun, account: Account, file: Input) -> bool:
     return _delete(run, account, [file.id])
 
 

@@ -2,14 +2,15 @@
 
 from operator import methodcaller
 
-from batch_client import NotFoundError
+from batch_client import BatchClientError, NotFoundError
+from batchyard.domain.attempt import End
 from batchyard.domain.batch import Batch, InputObject
+from batchyard.domain.job import end_of, may_be_stopped
 from batchyard.domain.shard import Shard, with_attempt_members, with_members
-from batchyard.domain.statuses import PROVIDER_ENDING
 from batchyard.observability import logger
 from batchyard.recovery.ownership import LATEST_RECORD, LONGEST_AT_PROVIDER
 from batchyard.recovery.sweep_run import SweepRun
-from batchyard.shards import provider_files
+from batchyard.shards import lost_create, provider_files
 
 COPIES = ("source", "changed")  # the unpacked input, and the lines that a retry changed
 
@@ -45,17 +46,44 @@ def _settle_shards(run: SweepRun, batch: Batch) -> bool:
     for shard in run.services.batch_store.shards(batch.batch_id):
         if run.over():
             return False
-        whole = _is_settled(run, shard) and whole
+        whole = _is_settled(run, batch, shard) and whole
     return whole
 
 
-def _is_settled(run: SweepRun, shard: Shard) -> bool:
+def _is_settled(run: SweepRun, batch: Batch, shard: Shard) -> bool:
     """Settle a shard; False if something of it is left, as when its provider does not serve us."""
     account, settled = run.services.account(shard.provider), False
     if account.name not in run.unreachable:
         with run.trying(account, batch_id=shard.batch_id, shard=shard.shard):
-            settled = _settle_shard(run, shard)
+            gone = _stop_lost(run, batch, shard)
+            settled = _settle_shard(run, shard) and gone
     return settled
+
+
+def _stop_lost(run: SweepRun, batch: Batch, shard: Shard) -> bool:
+    """Stop what came of a lost create that no step looks for any more; True if nothing of it runs.
+
+    `orphans` finds it in the list only where the provider shows our key.
+    """
+    creating_at = shard.attempt.creating_at if shard.attempt and not shard.at_provider else None
+    if creating_at is None:
+        return True
+    account = run.services.account(shard.provider)
+    try:
+        made = lost_create.look_up(run.services, batch, shard, creating_at)
+    except BatchClientError as error:
+        if not lost_create.leaves_open(error):
+            raise
+        logger.warning("lost create not looked up", batch_id=shard.batch_id, shard=shard.shard, error=str(error))
+        return not error.retryable  # a later look may tell, as when a job that may be the one has ended
+    if made is None:
+        return True
+    if made.ended:
+        return not (run.deletes and run.delete(account, list(made.results), shard=shard.attempt_key))
+    if may_be_stopped(made):
+        account.ask(methodcaller("stop", made.id))
+        run.count("ProviderBatchesCancelled", provider_batch_id=made.id, batch_id=shard.batch_id)
+    return False
 
 
 def _settle_shard(run: SweepRun, shard: Shard) -> bool:
@@ -83,14 +111,14 @@ def _end_attempt(run: SweepRun, shard: Shard) -> Shard | None:
     """
     provider_batch_id = shard.attempts[-1].provider_batch_id or ""
     try:
-        seen = run.services.account(shard.provider).ask(methodcaller("retrieve_batch", provider_batch_id))
+        seen = run.services.account(shard.provider).ask(methodcaller("look", provider_batch_id))
     except NotFoundError:
-        return with_attempt_members(shard, provider_status="lost", ended_at=run.services.now())
+        return with_attempt_members(shard, provider_status="lost", end=End.LOST, ended_at=run.services.now())
     if seen.ended:
-        told = {"provider_batch_id": seen.id, "files": [seen.output_file_id, seen.error_file_id]}
+        told = {"provider_batch_id": seen.id, "files": seen.results}
         logger.error("answers not collected", batch_id=shard.batch_id, shard=shard.shard, **told)
-        return with_attempt_members(shard, provider_status=seen.status, ended_at=run.services.now())
-    if seen.status not in PROVIDER_ENDING:
-        run.services.account(shard.provider).ask(methodcaller("cancel_batch", provider_batch_id))
+        return with_attempt_members(shard, provider_status=seen.status, end=end_of(seen), ended_at=run.services.now())
+    if may_be_stopped(seen):
+        run.services.account(shard.provider).ask(methodcaller("stop", provider_batch_id))
         run.count("ProviderBatchesCancelled", provider_batch_id=provider_batch_id, batch_id=shard.batch_id)
     return None

@@ -14,6 +14,7 @@ from batchyard.budgets.warnings import warn
 from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
 from batchyard.domain import nesting, object_keys, statuses
+from batchyard.domain.attempt import RAN
 from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, BatchNext, Counts
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Shard, as_done
@@ -112,7 +113,7 @@ def _status(batch: Batch, shards: list[Shard], tally: Tally) -> str:
     """Choose how the batch ends: `failed` only if no line ever ran, as with a provider that refuses every file."""
     if batch.status == statuses.CANCELLING:
         return statuses.CANCELLED
-    ran = any(attempt.provider_status in statuses.PROVIDER_RAN for shard in shards for attempt in shard.attempts)
+    ran = any(attempt.end in RAN for shard in shards for attempt in shard.attempts)
     never_ran = not tally.succeeded and not ran and any(shard.reason for shard in shards)
     return statuses.FAILED if never_ran else statuses.COMPLETED
 

@@ -94,7 +94,7 @@ def _shard(shard: Shard) -> dict[str, Any]:
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
-    shown = ("number", "provider_batch_id", "provider_status", "file_id", "started_at", "creating_at", "ended_at",
+    shown = ("number", "provider_batch_id", "provider_status", "end", "file_id", "started_at", "creating_at", "ended_at",
              "lines", "succeeded", "failed", "transient", "not_accepted", "tier", "by_flex", *FAULTS)  # fmt: skip
     usage = attempt.usage.shape() if attempt.usage else None
     cost = attempt.cost.shape() if attempt.cost else None

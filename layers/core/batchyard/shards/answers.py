@@ -13,7 +13,7 @@ from batch_client import mended
 from batchyard.costs.usage import Usage
 from batchyard.domain import outcomes
 from batchyard.domain.errors import BatchyardError, DiskFull, TooSlow
-from batchyard.domain.policy import Outcome
+from batchyard.domain.policy import OPERATOR, Outcome
 from batchyard.domain.step import TimeBudget
 from batchyard.lines.blocks import LineBlock, blocks
 from batchyard.lines.file_kinds import BOM
@@ -72,6 +72,15 @@ class Answers:
     def outcome(self, index: int) -> Outcome | None:
         """Tell what became of a request; None when it has no answer."""
         return BY_WORTH[self._worth[index]]
+
+    def tells(self, code: str) -> bool:
+        """Tell whether the error of any request has this code."""
+        return code in self._codes.values()
+
+    def refused_us(self) -> tuple[str, int]:
+        """Return a code by which requests were refused for want of money or of a key, and of how many; 0 if of none."""
+        codes = [code for code in self._codes.values() if code in OPERATOR]
+        return codes[0] if codes else "", len(codes)
 
     def code(self, index: int) -> str:
         """Name the error of a request that did not succeed."""

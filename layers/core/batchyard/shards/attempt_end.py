@@ -6,32 +6,34 @@ row, the lines that all of them sent fail. A shard that is larger than the provi
 of what is unfinished each time; the lines behind a wave were not tried, so they go on.
 """
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from batchyard.costs.usage import Usage
 from batchyard.domain import object_keys
+from batchyard.domain.attempt import End
 from batchyard.domain.batch import BatchError, window_seconds
 from batchyard.domain.shard import Shard, as_done, with_attempt_members, with_members, with_stall
-from batchyard.domain.statuses import CANCELLED, EXPIRED
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import WAITED_FOR
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.shards.line_outcomes import AttemptOutcome
+from batchyard.shards.pauses import ENDLESS, SEE_TO_ACCOUNT, WANTS_OPERATOR, sentences
 from batchyard.shards.turn import Turn
 from batchyard.shards.unanswered_lines import write_error_lines
 
 if TYPE_CHECKING:
     from array import array
 
-OUT_OF_TIME: Final = frozenset({EXPIRED, CANCELLED})  # by the provider, or by us at the deadline
+EXPIRED: Final = "batch_expired"  # the code of a line that never ran, as its provider batch ran out of time
 
 
-def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, usage: Usage) -> Shard:
-    """Return the shard with its attempt ended by this outcome."""
+def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, end: End, usage: Usage) -> Shard:
+    """Return the shard with its attempt ended by this outcome, under the provider's own word."""
     shard, used = turn.shard, usage.most(turn.attempt.usage)
     ended = with_attempt_members(
-        shard, provider_status=status, ended_at=turn.services.now(), succeeded=len(outcome.output),
+        shard, provider_status=status, end=end, ended_at=turn.services.now(), succeeded=len(outcome.output),
         failed=len(outcome.errors), transient=len(outcome.transient), strays=outcome.answers.strays, runs=outcome.runs,
         mended=outcome.answers.mended, empty=outcome.answers.empty, not_accepted=outcome.not_accepted, usage=used,
         cost=turn.cost(used),
@@ -47,36 +49,54 @@ def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, usage: 
 def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
     """Save what became of an attempt: the shard is done, or the unfinished lines go out again."""
     after, stopped = ended, turn.why_stopped()
+    if outcome.answers.refused_us()[1] and ended.unfinished and not stopped:
+        return _wait_for_operator(turn, ended, outcome)
     if not outcome.finished and _is_stall(turn, ended):
         after = with_stall(ended)
     if stopped or not ended.unfinished:
         after = as_done(after, stopped if ended.unfinished else None)
     elif after.stalls >= turn.services.settings.max_attempts:
-        after = fail_lines(turn, after, _no_answer(after))
+        after = fail_lines(turn, after, _no_answer(after, outcome))
     turn.save_answered(after)
     if after.done:
         return turn.then(Next.DONE)
     return turn.then(Next.SUBMIT, turn.retry_wait(after.stalls + 1) if len(outcome.transient) else 0)
 
 
+def _wait_for_operator(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
+    """Send the lines again when a person may have seen to the account: they were not run, and it is no fault of theirs."""
+    after = (
+        ended if outcome.finished else with_attempt_members(ended, end=End.FAILED)
+    )  # waits grow where nothing is done
+    in_vain = list(takewhile(lambda past: past.end is End.FAILED, reversed(after.attempts)))
+    code, count = outcome.answers.refused_us()
+    told = "1 request was" if count == 1 else f"{count:,} requests were"
+    what = f"{WANTS_OPERATOR}: of the batch {turn.provider_batch_id} {told} refused ({code})"
+    since = in_vain[-1].ended_at if in_vain else None
+    why = sentences(turn, what, since or turn.services.now(), "sends them again", ENDLESS, SEE_TO_ACCOUNT)
+    turn.save_answered(after, why)
+    return turn.then(Next.SUBMIT, turn.retry_wait(max(1, len(in_vain))))
+
+
 def _is_stall(turn: Turn, ended: Shard) -> bool:
     """Tell whether the attempt counts as a stall; a direct one, which had no provider batch, does not."""
     attempt, window = ended.attempts[-1], window_seconds(turn.window)
     ran = turn.services.now() - attempt.began_at
-    return not attempt.direct and not had_its_window(attempt.provider_status or "", ran, window)
+    return not attempt.direct and not had_its_window(attempt.end, ran, window)
 
 
-def had_its_window(status: str, ran: float, window: int) -> bool:
+def had_its_window(end: End | None, ran: float, window: int) -> bool:
     """Tell whether a provider batch ran out of time after most of its window; all times are seconds.
 
     An attempt that finished no line is no stall then: the provider may be slow.
     """
-    return status in OUT_OF_TIME and ran >= WAITED_FOR * window
+    return end is End.PARTIAL and ran >= WAITED_FOR * window
 
 
-def _no_answer(shard: Shard) -> BatchError:
+def _no_answer(shard: Shard, outcome: AttemptOutcome) -> BatchError:
     """Return the error of lines that got no answer in as many attempts as are allowed."""
-    code = "batch_expired" if shard.attempts[-1].provider_status == EXPIRED else "no_answer"
+    ran_out = shard.attempts[-1].end is End.PARTIAL and outcome.answers.tells(EXPIRED)
+    code = EXPIRED if ran_out else "no_answer"
     return BatchError(code, f"The provider answered none of the last {shard.stalls} attempts at this request.")
 
 

@@ -25,7 +25,7 @@ def cancel(services: Services, batch_id: str) -> int:
         if attempt is None or attempt.provider_batch_id is None or not (batch.stopping or shard.done or shard.draining):
             continue
         try:
-            services.account(shard.provider).ask(methodcaller("cancel_batch", attempt.provider_batch_id))
+            services.account(shard.provider).ask(methodcaller("stop", attempt.provider_batch_id))
             cancelled += 1
         except BatchClientError as error:
             logger.warning("not cancelled", batch_id=batch_id, shard=shard.shard, error=type(error).__name__)

@@ -1,15 +1,14 @@
 """Collect the answers of an ended provider batch: give each line its outcome and name the unfinished ones."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from operator import methodcaller
-from typing import Final
+from typing import Final, overload
 
-import msgspec
-
-from batch_client import Batch as ProviderBatch
-from batch_client import BatchClientError, NotFoundError, RequestCounts
+from batch_client import BatchClientError, Look, NotFoundError, RequestCounts
+from batchyard.domain.attempt import End
+from batchyard.domain.job import end_of
 from batchyard.domain.outcomes import usage_of_batch, with_pictures
 from batchyard.domain.policy import Reaction, after_failed_call
 from batchyard.domain.shard import Shard, with_attempt_members, with_files_to_delete
@@ -49,51 +48,71 @@ def _collect(turn: Turn, seconds_left: Callable[[], float]) -> Step:
         return turn.then(Next.SUBMIT)
     look_first = turn.then(Next.POLL, turn.services.settings.poll_floor_seconds)
     try:
-        seen = turn.account.ask(methodcaller("retrieve_batch", turn.provider_batch_id))
+        seen = turn.account.ask(methodcaller("look", turn.provider_batch_id))
     except NotFoundError:
         return look_first  # poll knows how long to wait for it
     except BatchClientError as error:
         return failed_calls.retry_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
-    status = seen.status if seen.ended else unknown_status.taken_as(turn, seen)
-    if status is None:
-        return look_first
-    return _take(turn, msgspec.structs.replace(seen, status=status), seconds_left)
+    ended = seen if seen.ended else unknown_status.taken_as(turn, seen)
+    return look_first if ended is None else _take(turn, ended, seconds_left)
 
 
-def _take(turn: Turn, seen: ProviderBatch, seconds_left: Callable[[], float]) -> Step:
-    """Take what a provider batch answered that is completed, expired or cancelled; or failed, with or without answers."""
+class _CustomIds(Sequence[str]):
+    """The custom_ids of the lines that an attempt sent, in order; each is looked up when it is asked for."""
+
+    def __init__(self, lines: ShardLines, sent: Unfinished, count: int) -> None:
+        self._names, self._ordinals = lines.custom_ids, sent.ordinals[:count]
+
+    def __len__(self) -> int:
+        return len(self._ordinals)
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._names[ordinal] for ordinal in self._ordinals)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        if isinstance(at, slice):
+            return [self._names[ordinal] for ordinal in self._ordinals[at]]
+        return self._names[self._ordinals[at]]
+
+
+def _take(turn: Turn, seen: Look, seconds_left: Callable[[], float]) -> Step:
+    """Take what an ended provider batch answered; one that did not run as a whole may have answers all the same."""
     lines = ShardLines.read(turn.services.bucket, turn.shard.batch_id, turn.shard.shard)
     sent = Unfinished.read(turn.services.bucket, turn.shard.unfinished_key, len(lines))
-    asked = (lines.custom_ids[ordinal] for ordinal in sent.ordinals[: turn.attempt.lines])
+    asked = _CustomIds(lines, sent, turn.attempt.lines)
     with Answers(asked, seconds_left) as answers:
-        for file_id in filter(None, (seen.output_file_id, seen.error_file_id)):
-            error = _read(turn, answers, file_id)
+        for name in seen.results:
+            error = _read(turn, answers, name, asked)
             gone = isinstance(error, NotFoundError)
             stays_away = gone and turn.attempt.looks >= PATIENCE_FOR_ALL
             if error and not stays_away:  # of a cancelled batch, too: what has run was paid for
                 noted = _with_look(turn.shard) if gone else _with_unread(turn.shard, error)
-                return failed_calls.retry_read(turn, f"GET /files/{file_id}/content", error, noted)
+                return failed_calls.retry_read(turn, f"GET /files/{name}/content", error, noted)
         missing = _missing(seen, answers)
         if missing and _may_look(turn.shard, answers):
             return _look_again(turn, missing)
         _note_lost(turn, _never_came(turn, seen, answers))
-        if seen.status == "failed" and not answers.final():
+        if seen.problems and not answers.final():
             return react_to_failed_batch(turn, seen)
         turn.fence()
         outcome = AttemptOutcome(turn, lines, sent, answers)
         usage = with_pictures(usage_of_batch(seen.usage), answers.usage)
-        ended = with_attempt_ended(turn, outcome, seen.status, usage)
-        return end_attempt(turn, with_files_to_delete(ended, seen.output_file_id, seen.error_file_id), outcome)
+        ended = with_attempt_ended(turn, outcome, seen.status, end_of(seen), usage)
+        return end_attempt(turn, with_files_to_delete(ended, *seen.results), outcome)
 
 
-def _missing(seen: ProviderBatch, answers: Answers) -> int:
+def _missing(seen: Look, answers: Answers) -> int:
     """Count the answers that the provider counted and its files do not hold: they may not be all there yet.
 
-    A batch that is completed without counts has an answer to each request, as far as we know.
+    A batch that ended whole without counts has an answer to each request, as far as we know.
     """
-    counts = seen.request_counts
+    counts = seen.counts
     if counts is None or not counts.total:
-        return answers.missing() if seen.status == "completed" else 0
+        return answers.missing() if end_of(seen) is End.WHOLE else 0
     return min(answers.missing(), max(0, counts.completed - _shown(counts, answers)))
 
 
@@ -102,12 +121,12 @@ def _shown(counts: RequestCounts, answers: Answers) -> int:
     return max(answers.succeeded(), answers.ran() - counts.failed)
 
 
-def _never_came(turn: Turn, seen: ProviderBatch, answers: Answers) -> int:
+def _never_came(turn: Turn, seen: Look, answers: Answers) -> int:
     """Count the answers that the provider ever counted as completed and that its files do not hold.
 
     The count may have gone down: when a batch is cancelled, a finished answer may vanish.
     """
-    counts = seen.request_counts or RequestCounts(0, 0, 0)
+    counts = seen.counts or RequestCounts(0, 0, 0)
     counted_before = turn.shard.completed - sum(past.succeeded for past in turn.shard.attempts)
     lost = max(counted_before, counts.completed) - _shown(counts, answers)
     return min(max(0, lost), turn.attempt.lines - answers.ran())
@@ -119,11 +138,11 @@ def _note_lost(turn: Turn, never_came: int) -> None:
         turn.save(with_attempt_members(turn.shard, never_came=never_came))
 
 
-def _read(turn: Turn, answers: Answers, file_id: str) -> BatchClientError | None:
-    """Read a file, and return what kept it from being read; one that is not there holds no answers if it stays away."""
+def _read(turn: Turn, answers: Answers, name: str, asked: Sequence[str]) -> BatchClientError | None:
+    """Read a result, and return what kept it from being read; one that is not there holds no answers if it stays away."""
     whole = turn.attempt.unread < (PATIENCE_AT_THE_END if turn.why_stopped() else PATIENCE_FOR_CONTENT)
     try:
-        chunks = turn.account.ask(methodcaller("download_file", file_id))
+        chunks = turn.account.ask(methodcaller("read", name, asked))
         answers.read(chunks if whole else _as_far_as_it_comes(chunks))
     except BatchClientError as error:
         return error

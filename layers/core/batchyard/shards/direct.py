@@ -16,12 +16,12 @@ import msgspec
 from batch_client import BatchClientError, HttpInfo
 from batchyard.costs.usage import Usage
 from batchyard.domain import object_keys
+from batchyard.domain.attempt import RAN, End
 from batchyard.domain.batch import window_seconds
 from batchyard.domain.errors import BatchyardError, InputGone, KeyMissing, NotFound, StoreError
 from batchyard.domain.outcomes import parse, usage_of
 from batchyard.domain.policy import OUTCOME_UNKNOWN, Outcome, may_go_without_tier
 from batchyard.domain.shard import Shard, with_attempt_members, with_new_attempt
-from batchyard.domain.statuses import PROVIDER_RAN
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import FINISH, deadline
 from batchyard.lines.byte_ranges import ByteRanges
@@ -66,7 +66,7 @@ def is_due(settings: Settings, window: str, shard: Shard) -> bool:
     last = shard.attempts[-1]
     late = deadline(FINISH, last.began_at, window_seconds(window))
     left = settings.deadline_budget_requests - sum(attempt.sent for attempt in shard.attempts)
-    return last.provider_status in PROVIDER_RAN and (last.ended_at or 0) >= late and shard.unfinished <= left
+    return last.end in RAN and (last.ended_at or 0) >= late and shard.unfinished <= left
 
 
 def with_direct_attempt(account: Account, shard: Shard, settings: Settings, now: int) -> Shard:
@@ -198,7 +198,7 @@ class _Tail:
     def _finish(self) -> Step:
         self._turn.save(self._with_flex_counted())  # a fence, too
         outcome = AttemptOutcome(self._turn, self._lines, self._unfinished, self._answers)
-        ended = with_attempt_ended(self._turn, outcome, "direct", self._answers.usage)
+        ended = with_attempt_ended(self._turn, outcome, End.DIRECT, End.DIRECT, self._answers.usage)
         return end_attempt(self._turn, ended, outcome)
 
     def _with_flex_counted(self) -> Shard:

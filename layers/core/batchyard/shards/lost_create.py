@@ -7,15 +7,16 @@ metadata; only when the batch was surely not made is another created. If there i
 
 from typing import Final
 
-from batch_client import Batch as ProviderBatch
-from batch_client import BatchClientError
+from batch_client import BatchClientError, CannotTell, Look
 from batchyard.domain import nesting
 from batchyard.domain.attempt import Attempt
+from batchyard.domain.batch import Batch
+from batchyard.domain.job import ATTEMPT_LABEL, CLOCK_SKEW, job_of
 from batchyard.domain.policy import Reaction, after_failed_call, is_absent, what_failed
-from batchyard.domain.provider import ATTEMPT_KEY, CLOCK_SKEW
 from batchyard.domain.shard import Shard, with_attempt_members
 from batchyard.domain.step import Next, Step
 from batchyard.observability import logger
+from batchyard.services import Services
 from batchyard.shards.pauses import CREATE, ENDLESS, LIST, LONGEST_WORDS, moment, sentences
 from batchyard.shards.turn import Turn
 
@@ -29,7 +30,7 @@ NONE: Final = ""  # what a person says if there is no such provider batch
 LONGEST_SHOWN: Final = 100  # characters of an id
 
 
-def named(turn: Turn, creating_at: int) -> ProviderBatch | None:
+def named(turn: Turn, creating_at: int) -> Look | None:
     """Read the provider batch that a person named for a lost create. Raises BatchClientError if the provider cannot tell now.
 
     None if nobody named one; or if it is not the one that is looked for, with the reason on the record.
@@ -38,9 +39,9 @@ def named(turn: Turn, creating_at: int) -> ProviderBatch | None:
     if not said:
         return None
     try:
-        seen = turn.account.ask(lambda provider: provider.retrieve_batch(said))
+        seen = turn.account.ask(lambda provider: provider.look(said))
     except BatchClientError as error:
-        if not _is_refusal(error):
+        if not leaves_open(error):
             raise
         wrong = what_failed("retrieving it", error)
     else:
@@ -52,15 +53,17 @@ def named(turn: Turn, creating_at: int) -> ProviderBatch | None:
     return None
 
 
-def _mismatch(shard: Shard, seen: ProviderBatch, creating_at: int) -> str:
+def _mismatch(shard: Shard, seen: Look, creating_at: int) -> str:
     """Name the member by which a provider batch is not the one of a lost create; "" if it is that one."""
     if any(attempt.provider_batch_id == seen.id for attempt in shard.attempts):
         return "its id is that of an earlier attempt"
-    if seen.metadata:
-        ours = seen.metadata.get(ATTEMPT_KEY) == shard.attempt_key
-        return "" if ours else f"its metadata.{ATTEMPT_KEY} is not {shard.attempt_key}"
-    if shard.file_id is None or seen.input_file_id != shard.file_id:
+    if seen.key or seen.labels:
+        return "" if seen.key == shard.attempt_key else f"its metadata.{ATTEMPT_LABEL} is not {shard.attempt_key}"
+    if seen.input != shard.file_id:
         return f"it has no metadata, and its input_file_id is not {shard.file_id}"
+    lines = shard.attempts[-1].lines
+    if seen.counts is not None and seen.counts.total not in {0, lines}:
+        return f"it has no metadata, and it is of {seen.counts.total} requests, not of {lines}"
     if seen.created_at is not None and seen.created_at < creating_at - CLOCK_SKEW:
         return f"it has no metadata, and its created_at is before {moment(creating_at)}"
     return ""
@@ -73,26 +76,32 @@ def without_create(shard: Shard) -> Shard:
     )
 
 
-def find(turn: Turn, creating_at: int) -> ProviderBatch | None:
+def find(turn: Turn, creating_at: int) -> Look | None:
     """Find the provider batch of an attempt whose create began at this time. Raises BatchClientError."""
-    shard = turn.shard
+    return look_up(turn.services, turn.batch, turn.shard, creating_at)
+
+
+def look_up(services: Services, batch: Batch, shard: Shard, creating_at: int) -> Look | None:
+    """Do as `find`, for whoever has no turn of the shard."""
     known = {each.provider_batch_id or "" for each in shard.attempts}
-    return turn.account.ask(
-        lambda provider: provider.find_batch(
-            ATTEMPT_KEY, shard.attempt_key, creating_at - CLOCK_SKEW, input_file_id=shard.file_id, but=known
-        )
-    )
+    account = services.account(shard.provider)
+    job = job_of(shard, account.entry.completion_window or batch.completion_window, services.settings.stack)
+    return account.ask(lambda provider: provider.find(job, creating_at - CLOCK_SKEW, known))
 
 
 def why_unknown(turn: Turn, creating_at: int, error: BatchClientError) -> str | None:
-    """Say that a list which the provider refuses leaves open whether the batch exists; None where the refusal may pass."""
-    if not _is_refusal(error):
+    """Say that a list which the provider refuses, or which shows too little, leaves open whether the batch exists.
+
+    None where the refusal may pass.
+    """
+    if not leaves_open(error):
         return None
     shard, attempt = turn.shard, turn.attempt
     what = f"Batchyard cannot tell whether batch {shard.attempt_key} exists at the provider: {what_failed(LIST, error)}"
+    which = f"the file {shard.file_id}" if shard.file_id else f"{attempt.lines} requests made at that time"
     remedy = (
-        f"The answer to {CREATE} was lost at {moment(creating_at)}. Look in the provider's console for a batch of the "
-        f"file {shard.file_id}, or with {ATTEMPT_KEY}={shard.attempt_key} in its metadata: it may run, and be billed. "
+        f"The answer to {CREATE} was lost at {moment(creating_at)}. Look in the provider's console for a batch of "
+        f"{which}, or with {ATTEMPT_LABEL}={shard.attempt_key} in its metadata: it may run, and be billed. "
         f"If it is there, send POST /v1/batches/{shard.batch_id}/resume {_body(shard, 'its id')}. If there is none, send "
         f"{_body(shard, None)}, and Batchyard creates the batch again."
     )
@@ -105,8 +114,9 @@ def _body(shard: Shard, provider_batch_id: str | None) -> str:
     return nesting.encode({"provider_batch_id": provider_batch_id, "shard": shard.shard})
 
 
-def _is_refusal(error: BatchClientError) -> bool:
-    return after_failed_call(error) in REFUSALS or is_absent(error)
+def leaves_open(error: BatchClientError) -> bool:
+    """Tell whether a failed look-up says that the provider will never show what came of a create."""
+    return isinstance(error, CannotTell) or after_failed_call(error) in REFUSALS or is_absent(error)
 
 
 def look_later(turn: Turn, creating_at: int) -> Step | None:

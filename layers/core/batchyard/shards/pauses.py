@@ -13,6 +13,7 @@ UPLOAD, CREATE, LIST = "POST /files", "POST /batches", "GET /batches"
 TOLD_AFTER: Final = 3  # transient failures in a row, before the batch tells that it waits
 LONGEST_WORDS: Final = 500  # characters of what the provider said
 ENDLESS: Final = "as long as it takes"
+WANTS_OPERATOR, SEE_TO_ACCOUNT = "The provider wants its operator", "See to the account at the provider."
 ABSENT: Final = {
     UPLOAD: "The provider may have no files API at this address",
     CREATE: "The provider may have no batch API at this address",

@@ -4,13 +4,13 @@ import math
 from operator import methodcaller
 from typing import Final
 
-from batch_client import Batch as ProviderBatch
-from batch_client import BatchClientError, NotFoundError
+from batch_client import BatchClientError, Look, NotFoundError, State
+from batchyard.domain.attempt import End
 from batchyard.domain.batch import BatchError, window_seconds
+from batchyard.domain.job import has_taken_in, may_be_stopped
 from batchyard.domain.outcomes import usage_of_batch
-from batchyard.domain.pacing import Look, most_wait, poll_wait, remembered
+from batchyard.domain.pacing import Seen, most_wait, poll_wait, remembered
 from batchyard.domain.shard import with_attempt_members, with_members, with_stall
-from batchyard.domain.statuses import OF_PROVIDER, PROVIDER_ENDING, PROVIDER_TOOK_IN
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import deadline
 from batchyard.observability import logger
@@ -34,15 +34,15 @@ def _poll(turn: Turn) -> Step:
     if turn.batch.told_paused and not turn.batch.paused:
         announce_pause(turn.services, turn.batch)
     try:
-        seen = turn.account.ask(methodcaller("retrieve_batch", turn.provider_batch_id))
+        seen = turn.account.ask(methodcaller("look", turn.provider_batch_id))
     except NotFoundError as error:
         return _after_missing(turn, error)
     except BatchClientError as error:
         return failed_calls.retry_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
     overdue = unknown_status.is_overdue(turn, seen)
-    if not seen.ended and seen.status not in PROVIDER_ENDING and (overdue or _is_to_stop(turn)):
-        seen = _cancel(turn, seen)
-    if seen.status in PROVIDER_TOOK_IN and turn.attempt.provider_status not in PROVIDER_TOOK_IN:
+    if may_be_stopped(seen) and (overdue or _is_to_stop(turn)):
+        seen = _stop(turn, seen)
+    if has_taken_in(seen) and not turn.attempt.taken_in:
         token_room.record_accepted(turn.services, turn.shard)
     elif not seen.ended:
         token_room.record_not_accepted(turn.services, turn.shard)
@@ -59,38 +59,39 @@ def _is_to_stop(turn: Turn) -> bool:
     return False
 
 
-def _cancel(turn: Turn, seen: ProviderBatch) -> ProviderBatch:
+def _stop(turn: Turn, seen: Look) -> Look:
     try:
-        answer = turn.account.ask(lambda provider: provider.cancel_batch(seen.id))
+        answer = turn.account.ask(lambda provider: provider.stop(seen.id))
     except BatchClientError as error:  # the next look tries again; what it finishes meanwhile is paid, and kept
         logger.warning("not cancelled", batch_id=turn.shard.batch_id, shard=turn.shard.shard, status=error.status)
         return seen
     # The answer is a promise: where nobody knows the status, only the next looks show whether it is kept.
-    return answer if seen.status in OF_PROVIDER else seen
+    return seen if seen.state is State.UNKNOWN else answer
 
 
-def _note(turn: Turn, seen: ProviderBatch) -> None:
+def _note(turn: Turn, seen: Look) -> None:
     """Record what changed; an unchanged provider batch costs no write."""
     shard, attempt = turn.shard, turn.attempt
     before = sum(past.succeeded for past in shard.attempts)
-    running = min(seen.request_counts.completed, attempt.lines) if seen.request_counts else 0
+    running = min(seen.counts.completed, attempt.lines) if seen.counts else 0
     completed = max(shard.completed, before + running)
     told = usage_of_batch(seen.usage)
     usage = told.most(attempt.usage) if told else attempt.usage
     cost = turn.cost(usage) if usage else attempt.cost
     looked = with_attempt_members(
-        unknown_status.with_look(turn, seen), provider_status=seen.status, usage=usage, cost=cost
-    )
+        unknown_status.with_look(turn, seen), provider_status=seen.status, usage=usage, cost=cost,
+        taken_in=attempt.taken_in or has_taken_in(seen),
+    )  # fmt: skip
     why = unknown_status.told(looked.attempts[-1])
     after = with_members(looked, completed=completed)
     if after != shard or (shard.failures_in_a_row, shard.paused) != (0, why):
         turn.save_answered(after, why)
 
 
-def _look_again(turn: Turn, seen: ProviderBatch) -> Step:
+def _look_again(turn: Turn, seen: Look) -> Step:
     now, deadline_at = turn.services.now(), _deadline(turn)
     shown, total = _shown(turn, seen, deadline_at)
-    before = Look(turn.step.seen_age, turn.step.seen_finished)
+    before = Seen(turn.step.seen_age, turn.step.seen_finished)
     settings = turn.services.settings
     floor = settings.poll_floor_seconds
     ceiling = most_wait(settings.poll_ceiling_seconds, turn.account.facts.results_kept)
@@ -101,16 +102,16 @@ def _look_again(turn: Turn, seen: ProviderBatch) -> Step:
     return turn.then(Next.POLL, wait, remembered(shown, before))
 
 
-def _shown(turn: Turn, seen: ProviderBatch, deadline_at: float) -> tuple[Look, int]:
+def _shown(turn: Turn, seen: Look, deadline_at: float) -> tuple[Seen, int]:
     """Return what this look showed, and how many lines there are (0: not known)."""
     now = turn.services.now()
-    counts = seen.request_counts if turn.account.facts.progress == LIVE else None
+    counts = seen.counts if turn.account.facts.progress == LIVE else None
     if turn.batch.stopping or turn.shard.draining or now >= deadline_at:
         # Cancelling takes ten minutes as a rule, but a provider may take days: the age begins anew.
         stopped_at = turn.batch.cancelling_at or turn.batch.draining_since or turn.shard.rest_until or now
-        return Look(now - int(min(stopped_at, deadline_at, now))), 0
+        return Seen(now - int(min(stopped_at, deadline_at, now))), 0
     finished = counts.completed + counts.failed if counts else 0
-    return Look(now - turn.attempt.began_at, finished), counts.total if counts else 0
+    return Seen(now - turn.attempt.began_at, finished), counts.total if counts else 0
 
 
 def _deadline(turn: Turn) -> float:
@@ -129,7 +130,7 @@ def _after_missing(turn: Turn, error: NotFoundError) -> Step:
         return failed_calls.retry_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
     shard, attempt = turn.shard, turn.attempt
     logger.error("provider batch lost", batch_id=shard.batch_id, shard=shard.shard, attempt=attempt.number)
-    ended = with_attempt_members(shard, provider_status="lost", ended_at=turn.services.now())
+    ended = with_attempt_members(shard, provider_status="lost", end=End.LOST, ended_at=turn.services.now())
     lost = with_stall(with_members(ended, file_id=None))
     reason = BatchError("no_answer", "The provider lost every batch of this request.")
     return attempt_end.save_stall(turn, lost, reason)

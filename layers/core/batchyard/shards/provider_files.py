@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from operator import methodcaller
 from typing import Final, NamedTuple
 
-from batch_client import APIStatusError, BadRequestError, BatchClientError, File
+from batch_client import APIStatusError, BadRequestError, BatchClientError, Prepared
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.numbers import HOUR
 from batchyard.domain.pacing import room_wait
 from batchyard.domain.policy import Reaction, after_failed_call
 from batchyard.domain.shard import Shard, with_members
-from batchyard.domain.statuses import FILE_ERROR, FILE_PENDING
 from batchyard.observability import logger
 from batchyard.providers.account import Account
 from batchyard.services import Services
@@ -37,32 +36,33 @@ class Deletion(NamedTuple):
 def wait_for(turn: Turn, file_id: str) -> int:
     """Look whether a file is ready: answer 0 if so, else the seconds to wait; raises BadRequestError if it never will be."""
     try:
-        file = turn.account.ask(methodcaller("retrieve_file", file_id))
+        seen = turn.account.ask(methodcaller("prepared", file_id))
     except APIStatusError as error:
         if after_failed_call(error) not in FINAL_REACTIONS:
             raise
         logger.info("file not shown", file_id=file_id, status=error.status)  # then the create tells whether it is ready
-        file = File(id=file_id)
-    return wait(turn, file)
+        seen = Prepared(file_id)
+    return wait(turn, seen)
 
 
-def wait(turn: Turn, file: File) -> int:
+def wait(turn: Turn, file: Prepared) -> int:
     """Do as `wait_for`, with a file as the provider has just shown it."""
     shard, now = turn.shard, turn.services.now()
     waited = now - shard.file_pending_since
-    if file.status == FILE_ERROR or (file.status == FILE_PENDING and waited >= PROCESSED_WITHIN):
+    too_slow = f"it is processed since {moment(shard.file_pending_since)}"
+    problem = file.problem or (too_slow if file.pending and waited >= PROCESSED_WITHIN else None)
+    if problem:
         turn.save(with_members(shard, file_id=None))
-        why = f": {file.status_details}" if file.status_details else "."
-        raise BadRequestError(f"The provider says '{file.status}' of the uploaded file {file.id}{why}")
-    if file.status != FILE_PENDING:
+        raise BadRequestError(f"The provider cannot use the uploaded file {file.id}: {problem}")
+    if not file.pending:
         if shard.file_pending_since:
             turn.save(with_members(shard, file_pending_since=0))
         return 0
     if waited >= TOLD_AFTER:
         since = moment(shard.file_pending_since)
         turn.save_wait(
-            f"The provider processes the uploaded file {file.id} since {since}, and says 'pending' of it. Batchyard "
-            "looks again every minute, and goes on once the file is processed."
+            f"The provider processes the uploaded file {file.id} since {since}. Batchyard looks again every minute, and "
+            "goes on once the file is processed."
         )
     return room_wait(waited, LOOK_FLOOR, LOOK_CEILING, turn.services.chance(), soon=False)
 
@@ -92,8 +92,7 @@ def delete_files(account: Account, file_ids: Sequence[str]) -> Deletion:
     deleted = 0
     for at, file_id in enumerate(file_ids):
         try:
-            account.ask(methodcaller("delete_file", file_id))
-            deleted += 1
+            deleted += account.ask(methodcaller("forget", file_id))
         except BatchClientError as error:
             final = after_failed_call(error) in FINAL_REACTIONS or error.status in FINAL_STATUSES
             told = {"file_id": file_id, "error": type(error).__name__, "status": error.status, "final": final}

@@ -1,4 +1,4 @@
-"""What a shard does when the provider refuses its batch, at `POST /batches` or by the status `failed` without any answer.
+"""What a shard does when the provider refuses its batch, at the create or later with its problems and without any answer.
 
 Nothing ran then, and nothing was paid.
 """
@@ -8,10 +8,10 @@ from collections.abc import Callable
 from itertools import takewhile
 from typing import Final
 
-from batch_client import Batch as ProviderBatch
-from batch_client import BatchClientError
+from batch_client import BatchClientError, Look
 from batch_client import BatchError as ProviderBatchError
 from batchyard.domain import object_keys
+from batchyard.domain.attempt import End
 from batchyard.domain.batch import BatchError
 from batchyard.domain.outcomes import answer_line, count_code
 from batchyard.domain.policy import (
@@ -30,12 +30,12 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
 from batchyard.shards import attempt_end, failed_calls, token_room, too_large
-from batchyard.shards.pauses import ENDLESS, sentences
+from batchyard.shards.pauses import ENDLESS, SEE_TO_ACCOUNT, WANTS_OPERATOR, sentences
 from batchyard.shards.token_room import Refusal
 from batchyard.shards.turn import Turn
 
 WAITS: Final = {
-    Reaction.PAUSE: ("The provider wants its operator", "See to the account at the provider."),
+    Reaction.PAUSE: (WANTS_OPERATOR, SEE_TO_ACCOUNT),
     Reaction.REUSE: ("The provider has no room", "Wait, or ask the provider for a higher limit."),
     Reaction.UPLOAD: ("The provider does not see the uploaded file", "If it lasts, ask the provider."),
 }
@@ -48,11 +48,11 @@ LONGEST_SAID: Final = 1_000  # characters of what is kept of an error's code, me
 MOST_ROUNDS: Final = 10  # of rejecting lines, before one code that is always the reason is taken for that of all
 
 
-def react_to_failed_batch(turn: Turn, seen: ProviderBatch) -> Step:
+def react_to_failed_batch(turn: Turn, seen: Look) -> Step:
     """End the attempt and react to the provider's errors as the policy says."""
-    errors = [_batch_error(error) for error in seen.errors]
+    errors = [_batch_error(error) for error in seen.problems]
     base, refused = (
-        with_files_to_delete(turn.shard, seen.output_file_id, seen.error_file_id),
+        with_files_to_delete(turn.shard, *seen.results),
         _refused_in_a_row(turn.shard),
     )
     reaction = after_failed_batch(errors)
@@ -69,7 +69,7 @@ def react_to_failed_batch(turn: Turn, seen: ProviderBatch) -> Step:
         if _never_fits(base, refusal):
             return _reject_lines(turn, base, [_too_large(base, refusal)])
         base = _smaller(base, refusal, refused)
-    ended = with_attempt_members(base, provider_status="failed", ended_at=turn.services.now())
+    ended = _as_failed(turn, base)
     if reaction not in WAITS or (reaction is Reaction.UPLOAD and refused > failed_calls.MOST_FAILURES_IN_A_ROW):
         return _stall(turn, ended, errors)
     after = with_members(ended, file_id=None) if reaction is Reaction.UPLOAD else ended
@@ -80,7 +80,7 @@ def react_to_failed_batch(turn: Turn, seen: ProviderBatch) -> Step:
 def _why_failed(turn: Turn, reaction: Reaction, error: BatchError) -> str:
     """Say what a shard waits for whose provider batches fail."""
     head, remedy = WAITS[reaction]
-    failed = list(takewhile(lambda attempt: attempt.provider_status == "failed", reversed(turn.shard.attempts)))
+    failed = list(takewhile(lambda attempt: attempt.end is End.FAILED, reversed(turn.shard.attempts)))
     since = failed[-1].ended_at if failed else None
     name, code = turn.attempt.provider_batch_id, error.code[:LONGEST_CODE]
     what = f"{head}: the provider failed the batch {name} ({code}): {error.message[:LONGEST_MESSAGE]}"
@@ -112,7 +112,7 @@ def _never_fits(shard: Shard, refusal: Refusal) -> bool:
     attempt = shard.attempts[-1]
     if attempt.lines > 1 or not refusal.alone or max(attempt.bytes, attempt.tokens) < (refusal.limit or math.inf):
         return False
-    before = takewhile(lambda past: past.provider_status == "failed" and past.lines == 1, reversed(shard.attempts[:-1]))
+    before = takewhile(lambda past: past.end is End.FAILED and past.lines == 1, reversed(shard.attempts[:-1]))
     alone = 1 + max(sum(1 for _ in before), shard.failures_in_a_row)
     return alone >= (ALONE_IF_STATED if refusal.stated else ALONE_IF_NOT)
 
@@ -132,12 +132,18 @@ def _smaller(shard: Shard, refusal: Refusal, in_a_row: int) -> Shard:
 
 def _failed_in_a_row(shard: Shard) -> int:
     """Count the latest attempts that failed whole; `failures_in_a_row` cannot: every call that works resets it."""
-    return sum(1 for _ in takewhile(lambda attempt: attempt.provider_status == "failed", reversed(shard.attempts)))
+    return sum(1 for _ in takewhile(lambda attempt: attempt.end is End.FAILED, reversed(shard.attempts)))
 
 
 def _refused_in_a_row(shard: Shard) -> int:
     """Count the attempt under way, which was refused, and those before it that failed whole."""
     return 1 + _failed_in_a_row(with_members(shard, attempts=shard.attempts[:-1]))
+
+
+def _as_failed(turn: Turn, base: Shard) -> Shard:
+    """Return the shard with its attempt ended whole, under the provider's own word if it said one."""
+    said = base.attempts[-1].provider_status or End.FAILED.value
+    return with_attempt_members(base, provider_status=said, end=End.FAILED, ended_at=turn.services.now())
 
 
 def _stall(turn: Turn, ended: Shard, errors: list[BatchError]) -> Step:
@@ -157,7 +163,7 @@ def _send_less(turn: Turn, base: Shard, what: str, code: str | None) -> Step:
             lambda index, bytes_: error if (bytes_ >= size if by_size else index == 0) else None,
         )  # fmt: skip
     failed = turn.attempt.provider_batch_id is not None
-    ended = with_attempt_members(base, provider_status="failed", ended_at=turn.services.now()) if failed else base
+    ended = _as_failed(turn, base) if failed else base
     following = too_large.cut(turn, ended, code)
     token_room.release(turn.services, turn.shard, ended=failed)
     return following
@@ -177,9 +183,7 @@ def _reject(turn: Turn, base: Shard, errors: list[BatchError], error_of: ErrorOf
     rounds, codes = _refused_in_a_row(base), dict(base.codes)
     turn.fence()
     rejected, rest = _write_rejected(turn, error_of, codes)
-    ended = with_attempt_members(
-        base, provider_status="failed", ended_at=turn.services.now(), failed=rejected, runs=turn.shard.version
-    )
+    ended = with_attempt_members(_as_failed(turn, base), failed=rejected, runs=turn.shard.version)
     if not rejected:  # the lines it names are not in the file
         return _stall(turn, ended, errors)
     key = object_keys.attempt(*turn.shard.attempt_place, "unfinished.msgpack")

@@ -2,14 +2,12 @@
 
 from typing import TYPE_CHECKING, Final
 
-from batch_client import Batch as ProviderBatch
-from batch_client import BatchClientError, OutcomeUnknown
+from batch_client import BatchClientError, Job, Look, OutcomeUnknown
 from batchyard.budgets import spending
 from batchyard.budgets.warnings import warn
-from batchyard.domain import object_keys
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.provider import ATTEMPT_KEY, STACK_KEY
+from batchyard.domain.job import job_of
 from batchyard.domain.shard import (
     Shard,
     as_done,
@@ -18,7 +16,6 @@ from batchyard.domain.shard import (
     with_members,
     with_new_attempt,
 )
-from batchyard.domain.statuses import FILE_PENDING
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import cost_limit_reached
 from batchyard.lines.byte_ranges import ByteRanges
@@ -167,7 +164,7 @@ class _Submission:
         if turn.batch.budgeted and (wait := self._wait_of_budgeted()):
             turn.save(lost_create.without_create(turn.shard))
             return self._wait(wait)
-        return self._adopt(self._create())
+        return self._adopt(self._create(ordinals))
 
     def _wait_of_budgeted(self) -> int:
         """Answer the seconds to wait if others were about to spend the same dollars at this moment, or the hour is full.
@@ -189,12 +186,11 @@ class _Submission:
         if shard.file_id is not None:
             self._call = f"GET /files/{shard.file_id}"
             return provider_files.wait_for(turn, shard.file_id) if shard.file_pending_since else 0
-        source = self._lines.source or turn.batch.lines_in
-        body = ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))
-        place = shard.batch_id, shard.shard, turn.attempt.number
-        name = object_keys.provider_filename(*place, self._services.settings.stack)
-        file = self._turn.account.ask(lambda provider: provider.create_file(body, name))
-        pending_since = turn.services.now() if file.status == FILE_PENDING else 0
+        job, body = self._job(), self._body(ordinals)
+        file = self._turn.account.ask(lambda provider: provider.prepare(job, body))
+        if file is None:  # the lines go with the create
+            return 0
+        pending_since = turn.services.now() if file.pending else 0
         turn.save(with_members(shard, file_id=file.id, file_pending_since=pending_since))
         return provider_files.wait(turn, file)
 
@@ -204,17 +200,20 @@ class _Submission:
         estimate = self._estimate(shard.attempts[-1].lines)
         self._turn.save(with_attempt_members(shard, creating_at=now, estimate=estimate))
 
-    def _create(self) -> ProviderBatch:
-        turn, stack, self._call = self._turn, self._services.settings.stack, CREATE
-        shard, window = turn.shard, turn.window
-        return turn.account.ask(lambda provider: provider.create_batch(
-            input_file_id=shard.file_id or "", endpoint=shard.endpoint, completion_window=window,
-            metadata={ATTEMPT_KEY: shard.attempt_key, "batchyard_batch": shard.batch_id, STACK_KEY: stack},
-        ))  # fmt: skip
+    def _create(self, ordinals: "array[int]") -> Look:
+        job, body, self._call = self._job(), self._body(ordinals), CREATE
+        return self._turn.account.ask(lambda provider: provider.submit(job, body))
 
-    def _adopt(self, made: ProviderBatch) -> Step:
+    def _job(self) -> Job:
+        return job_of(self._turn.shard, self._turn.window, self._services.settings.stack)
+
+    def _body(self, ordinals: "array[int]") -> ByteRanges:
+        source = self._lines.source or self._turn.batch.lines_in
+        return ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))
+
+    def _adopt(self, made: Look) -> Step:
         turn = self._turn
-        file_id = made.input_file_id or turn.shard.file_id
+        file_id = made.input or turn.shard.file_id
         known = with_attempt_members(turn.shard, provider_batch_id=made.id, file_id=file_id)
         self._services.batch_store.link(made.id, turn.shard)
         try:
@@ -224,11 +223,11 @@ class _Submission:
             raise
         return turn.then(Next.POLL, token_room.first_poll(self._services, turn.shard))
 
-    def _disown(self, made: ProviderBatch) -> None:
+    def _disown(self, made: Look) -> None:
         """Cancel a provider batch that another worker's has overtaken: nobody would collect it."""
         now = self._services.batch_store.shard(self._turn.shard.batch_id, self._turn.shard.shard)
         if now is None or all(attempt.provider_batch_id != made.id for attempt in now.attempts):
-            self._turn.account.ask(lambda provider: provider.cancel_batch(made.id))
+            self._turn.account.ask(lambda provider: provider.stop(made.id))
 
     def _stop(self, reason: BatchError) -> Step:
         self._turn.save(as_done(self._turn.shard, reason))

@@ -5,7 +5,7 @@ from batchyard.costs.usage import Usage
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.pacing import Look, retry_wait
+from batchyard.domain.pacing import Seen, retry_wait
 from batchyard.domain.shard import Shard, as_done, with_members, with_progress
 from batchyard.domain.statuses import PAUSED, RESUMED
 from batchyard.domain.step import NOTHING_SEEN, Next, Step
@@ -95,7 +95,7 @@ class Turn:
         wait = retry_wait(failures, settings.retry_floor_seconds, most, self.services.chance())
         return max(wait, min(int(asked or 0), most))
 
-    def then(self, following: Next, wait_seconds: int = 0, look: Look = NOTHING_SEEN) -> Step:
+    def then(self, following: Next, wait_seconds: int = 0, look: Seen = NOTHING_SEEN) -> Step:
         """Name the step that follows."""
         return self.step.then(following, wait_seconds, look)
 

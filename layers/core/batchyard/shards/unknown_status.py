@@ -3,12 +3,13 @@
 import math
 from typing import Final
 
-from batch_client import Batch as ProviderBatch
+import msgspec
+
+from batch_client import Look, State
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import window_seconds
 from batchyard.domain.numbers import DAY, HOUR
 from batchyard.domain.shard import Shard, with_attempt_members
-from batchyard.domain.statuses import CANCELLED, COMPLETED, OF_PROVIDER
 from batchyard.shards.pauses import moment
 from batchyard.shards.turn import Turn
 
@@ -18,10 +19,10 @@ CANCELLED_AFTER, DRAINED_AFTER = 2 * HOUR, DAY
 OVERDUE_AFTER: Final = DAY  # after the end of its window a provider batch runs nothing more
 
 
-def with_look(turn: Turn, seen: ProviderBatch) -> Shard:
+def with_look(turn: Turn, seen: Look) -> Shard:
     """Return the shard with what this look at its provider batch showed: a status that nobody knows, and since when."""
     now, attempt = turn.services.now(), turn.attempt
-    if seen.status in OF_PROVIDER:
+    if seen.state is not State.UNKNOWN:
         return with_attempt_members(turn.shard, odd_since=None, ready_since=None)
     odd_since = attempt.odd_since or now
     ready = _all_there(seen, attempt) or now >= _end_of_patience(turn, odd_since)
@@ -42,14 +43,15 @@ def told(attempt: Attempt) -> str | None:
     )
 
 
-def taken_as(turn: Turn, seen: ProviderBatch) -> str | None:
-    """Return the status that a provider batch with an unknown one is collected under; None while it is looked at again."""
+def taken_as(turn: Turn, seen: Look) -> Look | None:
+    """Return a provider batch with an unknown status as one that has ended; None while it is looked at again."""
     attempt, now = turn.attempt, turn.services.now()
-    if seen.status in OF_PROVIDER or attempt.ready_since is None or seconds_left(turn) > 0:
+    if seen.state is not State.UNKNOWN or attempt.ready_since is None or seconds_left(turn) > 0:
         return None
-    if _all_there(seen, attempt):
-        return COMPLETED
-    return CANCELLED if now >= _end_of_patience(turn, attempt.odd_since or now) else None
+    partial = not _all_there(seen, attempt)
+    if partial and now < _end_of_patience(turn, attempt.odd_since or now):
+        return None
+    return msgspec.structs.replace(seen, state=State.ENDED, partial=partial)
 
 
 def seconds_left(turn: Turn) -> float:
@@ -73,19 +75,19 @@ def _end_of_patience(turn: Turn, odd_since: int) -> float:
     return max(turn.attempt.began_at + window, odd_since) + OVERDUE_AFTER
 
 
-def is_overdue(turn: Turn, seen: ProviderBatch) -> bool:
+def is_overdue(turn: Turn, seen: Look) -> bool:
     """Tell whether a provider batch with an unknown status should have ended long ago, whatever the status means."""
     odd_since = turn.attempt.odd_since
     return (
-        seen.status not in OF_PROVIDER
+        seen.state is State.UNKNOWN
         and odd_since is not None
         and turn.services.now() >= _end_of_patience(turn, odd_since)
     )
 
 
-def _all_there(seen: ProviderBatch, attempt: Attempt) -> bool:
-    """Tell whether the counts name an outcome for each line, and files hold them."""
-    counts = seen.request_counts
+def _all_there(seen: Look, attempt: Attempt) -> bool:
+    """Tell whether the counts name an outcome for each line, and results hold them."""
+    counts = seen.counts
     if counts is None or counts.completed + counts.failed < max(counts.total, attempt.lines):
         return False
-    return bool(seen.output_file_id or (seen.error_file_id and not counts.completed))
+    return bool(seen.results) and seen.whole

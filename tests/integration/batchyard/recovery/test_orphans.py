@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from batch_client import BatchClient, RetryPolicy
+from batch_client import BatchClient, OpenAIDialect, RetryPolicy
 from batchyard.domain.batch import BatchError
+from batchyard.domain.job import ATTEMPT_LABEL
 from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
@@ -70,13 +71,16 @@ def at_emulator(world: World, emulator: Emulator, dies_at: str = "") -> str:
     retry = RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2)
     stack = f"stack-{time.time_ns()}"  # what another test left is another stack's
     world.services.settings = replace(world.services.settings, stack=stack)
-    world.services.account().client = Deadly(dies_at, emulator.api_key, emulator.url, retry=retry)
+    dying = Deadly(dies_at, emulator.api_key, emulator.url, retry=retry)
+    world.services.account().client = OpenAIDialect(dying, ATTEMPT_LABEL)
     batch_id = world.drop(TWENTY, f"inbox/default/{dies_at}{time.time_ns()}.jsonl")
     plan(world.services, batch_id)
     if dies_at:
         with pytest.raises(Killed):
             submit(world.services, Step(batch_id, 0))
-    world.services.account().client = BatchClient(emulator.api_key, emulator.url, retry=retry)
+    world.services.account().client = OpenAIDialect(
+        BatchClient(emulator.api_key, emulator.url, retry=retry), ATTEMPT_LABEL
+    )
     return batch_id
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from local.emulator.faults import BatchFault, CallFault, LineFault, Scenario
+from local.emulator.faults import BatchFault, CallFault, LineFault, Messages, Scenario
 from tests.integration.local.emulator.running import ROOT, Emulator, chat_line, jsonl, started
 
 COMMAND = [sys.executable, "-m", "local.emulator"]
@@ -122,7 +122,7 @@ def test_a_misspelt_scenario_file_ends_it_with_the_reason(tmp_path: Path) -> Non
 
 def test_help_shows_every_member_a_scenario_may_have() -> None:
     text = finished("--help").stdout
-    for rule in (Scenario, CallFault, BatchFault, LineFault):
+    for rule in (Scenario, CallFault, BatchFault, LineFault, Messages):
         missing = [name for name in rule.__struct_fields__ if name not in text]
         assert missing == [], rule.__name__
 

@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from batch_client import AuthenticationError, BadRequestError, CreateOutcomeUnknown, ServerError
+from batch_client import AuthenticationError, BadRequestError, CreateOutcomeUnknown, RequestCounts, ServerError
 from batchyard.api import lost_create
 from batchyard.api.batches import cancel_batch, resume_batch
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.errors import ApiError, StaleRecord
-from batchyard.domain.provider import ATTEMPT_KEY, CLOCK_SKEW
+from batchyard.domain.job import ATTEMPT_LABEL, CLOCK_SKEW
 from batchyard.domain.step import Step
 from batchyard.recovery.advance import advance
 from batchyard.shards.lost_create import LONGEST_CREATE
@@ -44,7 +44,7 @@ def lost(*shards: int, made: bool = True, lines: int = 3, **settings: int) -> Me
 def make(services: MemoryServices, shard: int = 0, **members: Any) -> str:
     """Have the provider make the batch of a shard, or one that is much like it; answer its id."""
     known = services.batch_store.kept[BATCH_ID, shard]
-    batch = services.provider.make(known.file_id or "", known.endpoint, "24h", {ATTEMPT_KEY: known.attempt_key})
+    batch = services.provider.make(known.file_id or "", known.endpoint, "24h", {ATTEMPT_LABEL: known.attempt_key})
     services.provider.batches[batch.id] = msgspec.structs.replace(batch, **members)
     return batch.id
 
@@ -146,10 +146,11 @@ def test_the_list_is_believed_rather_than_a_person_who_saw_none() -> None:
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "key": ({"metadata": {ATTEMPT_KEY: "batch_other/0/1"}}, f"its metadata.{ATTEMPT_KEY} is not {BATCH_ID}/0/1"),
-    "no key": ({"metadata": {"other": "x"}}, f"its metadata.{ATTEMPT_KEY} is not {BATCH_ID}/0/1"),
+    "key": ({"metadata": {ATTEMPT_LABEL: "batch_other/0/1"}}, f"its metadata.{ATTEMPT_LABEL} is not {BATCH_ID}/0/1"),
+    "no key": ({"metadata": {"other": "x"}}, f"its metadata.{ATTEMPT_LABEL} is not {BATCH_ID}/0/1"),
     "file": ({"metadata": {}, "input_file_id": "file-9"}, "its input_file_id is not file-0"),
     "no file": ({"metadata": {}, "input_file_id": None}, "its input_file_id is not file-0"),
+    "count": ({"metadata": {}, "request_counts": RequestCounts(7, 0, 0)}, "it is of 7 requests, not of 3"),
     "age": ({"metadata": {}, "created_at": 1}, "its created_at is before 20"),
 }  # fmt: skip
 
@@ -219,7 +220,7 @@ def test_the_batch_of_the_other_shard_is_not_adopted() -> None:
     services = lost(0, 2, lines=1)
     say(services, {"provider_batch_id": "pb-1", "shard": 0})
     assert attempt(services).provider_batch_id is None
-    assert f"its metadata.{ATTEMPT_KEY} is not {BATCH_ID}/0/1" in paused(services)
+    assert f"its metadata.{ATTEMPT_LABEL} is not {BATCH_ID}/0/1" in paused(services)
 
 
 def test_a_word_that_is_repeated_changes_nothing() -> None:

@@ -102,7 +102,10 @@ def test_where_there_is_no_status_the_error_decides(status: object) -> None:
 @pytest.mark.parametrize(
     ("code", "outcome"),
     [
-        *((code, UNFINISHED) for code in ("batch_expired", "batch_cancelled", "batch_canceled", "Batch_Expired")),
+        *((code, UNFINISHED) for code in (
+            "batch_expired", "batch_cancelled", "batch_canceled", "Batch_Expired", "invalid_api_key", "insufficient_quota",
+            "credit_balance_exhausted",
+        )),
         *((code, REFUSED) for code in (
             "invalid_request", "invalid_request_error", "InvalidRequest", "bad_request", "BadRequest", "invalid_value",
             "invalid_type", "invalid_prompt", "unsupported_parameter", "unsupported_value", "missing_required_parameter",
@@ -113,9 +116,9 @@ def test_where_there_is_no_status_the_error_decides(status: object) -> None:
             400, 404, 413, "http_400", "HTTP 422", "error_400", "outcome_unknown",
         )),
         *((code, TRANSIENT) for code in (
-            "request_timeout", "timeout", "validation_timeout", "invalid_api_key",
+            "request_timeout", "timeout", "validation_timeout",
             "rate_limit_exceeded", "token_limit_exceeded", "server_error", "overloaded",
-            "internal_error", "InternalServerError", "service_unavailable", "batch_client_error", "insufficient_quota",
+            "internal_error", "InternalServerError", "service_unavailable", "batch_client_error",
             "invalid_response", "missing_output", "odd", "", "429", "500", 408, 409, 503, "http_502", 200, "299", 7, 10**30,
         )),
     ],

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.domain.pacing import SOON, Look, poll_wait, remembered, retry_wait
+from batchyard.domain.pacing import SOON, Seen, poll_wait, remembered, retry_wait
 from tests.fakes.services import DEFAULTS
 
 FLOOR, CEILING = DEFAULTS["poll_floor_seconds"], DEFAULTS["poll_ceiling_seconds"]
@@ -30,10 +30,10 @@ class Watch(NamedTuple):
 
 
 def watch(shape: Shape, length: float, total: int, chance: Callable[[], float], ceiling: int = CEILING) -> Watch:
-    """Look until the end at a batch that is finished to the part `shape` of its lines at each part of its length."""
-    age, before, looks = min(FLOOR, ceiling), Look(0), 1
+    """Seen until the end at a batch that is finished to the part `shape` of its lines at each part of its length."""
+    age, before, looks = min(FLOOR, ceiling), Seen(0), 1
     while age < length:
-        now = Look(age, int(total * shape(age / length)))
+        now = Seen(age, int(total * shape(age / length)))
         age += poll_wait(now, before, total, min(FLOOR, ceiling), ceiling, chance())
         before, looks = remembered(now, before), looks + 1
     return Watch(looks, age - length)
@@ -131,38 +131,38 @@ def test_seven_days_of_looks_fit_one_history_however_low_the_ceiling_is_set(shap
 def test_a_wait_is_between_the_floor_and_the_ceiling_less_its_spread(
     age: float, finished: int, age_before: float, finished_before: int, chance: float
 ) -> None:
-    wait = poll_wait(Look(age, finished), Look(age_before, finished_before), 50_000, FLOOR, CEILING, chance)
+    wait = poll_wait(Seen(age, finished), Seen(age_before, finished_before), 50_000, FLOOR, CEILING, chance)
     assert FLOOR * 0.9 <= wait <= CEILING
     assert wait <= max(FLOOR, SOON, age / 3 + 1)
 
 
 @given(st.floats(0, 30 * DAY), st.integers(0, 50_000), CHANCE)
 def test_a_wait_is_at_least_a_second_even_without_a_floor(age: float, finished: int, chance: float) -> None:
-    assert poll_wait(Look(age, finished), Look(0), 50_000, 0, CEILING, chance) >= 1
+    assert poll_wait(Seen(age, finished), Seen(0), 50_000, 0, CEILING, chance) >= 1
     assert retry_wait(finished, 0, CEILING, chance) >= 1
 
 
 def test_a_wait_without_progress_is_a_twentieth_of_the_time_gone() -> None:
-    assert poll_wait(Look(2 * HOUR), Look(HOUR), 100, FLOOR, CEILING, 0.0) == 360
-    assert poll_wait(Look(2 * HOUR, 50), Look(HOUR, 50), 100, FLOOR, CEILING, 0.0) == 360
+    assert poll_wait(Seen(2 * HOUR), Seen(HOUR), 100, FLOOR, CEILING, 0.0) == 360
+    assert poll_wait(Seen(2 * HOUR, 50), Seen(HOUR, 50), 100, FLOOR, CEILING, 0.0) == 360
 
 
 def test_an_end_that_is_near_is_waited_for_until_it_should_be_over() -> None:
-    now, before = Look(2 * HOUR, 97), Look(1.9 * HOUR, 93)
+    now, before = Seen(2 * HOUR, 97), Seen(1.9 * HOUR, 93)
     assert poll_wait(now, before, 100, FLOOR, CEILING, 0.0) == round(2 * HOUR * 3 / 97 + 72)
 
 
 def test_an_end_that_is_far_away_is_looked_for_more_rarely() -> None:
-    assert poll_wait(Look(HOUR, 10), Look(0.9 * HOUR, 9), 1_000, FLOOR, CEILING, 0.0) == HOUR // 3
+    assert poll_wait(Seen(HOUR, 10), Seen(0.9 * HOUR, 9), 1_000, FLOOR, CEILING, 0.0) == HOUR // 3
 
 
 def test_a_new_batch_is_looked_at_after_the_floor() -> None:
-    assert poll_wait(Look(0), Look(0), 0, FLOOR, CEILING, 0.0) == FLOOR
+    assert poll_wait(Seen(0), Seen(0), 0, FLOOR, CEILING, 0.0) == FLOOR
 
 
 @given(CHANCE, CHANCE)
 def test_chance_spreads_the_waits(one: float, other: float) -> None:
-    waits = [poll_wait(Look(2 * HOUR), Look(HOUR), 100, FLOOR, CEILING, chance) for chance in sorted([one, other])]
+    waits = [poll_wait(Seen(2 * HOUR), Seen(HOUR), 100, FLOOR, CEILING, chance) for chance in sorted([one, other])]
     assert waits[0] >= waits[1] >= 324
 
 

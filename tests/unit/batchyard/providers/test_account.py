@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from batch_client import AuthenticationError, PermissionDeniedError
+from batch_client import AuthenticationError, Job, PermissionDeniedError
 from batchyard.adapters.secrets_manager import Secret
 from batchyard.domain.errors import KeyMissing
 from batchyard.domain.policy import Reaction, after_failed_call, is_sure_refusal
@@ -28,10 +28,13 @@ class FakeSecretsManager:
         raise ClientError(told, "GetSecretValue")
 
 
+JOB = Job(key="k", endpoint="/v1/responses", model="m", window="24h", count=1, filename="k.jsonl")
+
+
 def test_a_refused_key_is_read_anew_and_the_call_made_again() -> None:
     services = MemoryServices()
     services.provider.trouble["find_batch"] = [AuthenticationError("old key", status=401)]
-    assert services.account().ask(lambda provider: provider.find_batch("k", "v", 1)) is None
+    assert services.account().ask(lambda provider: provider.find(JOB, 1)) is None
     assert services.secret.forgotten == 1
     assert services.provider.calls == ["find_batch", "find_batch"]
 
@@ -40,7 +43,7 @@ def test_a_key_refused_twice_is_wrong() -> None:
     services = MemoryServices()
     services.provider.trouble["find_batch"] = [AuthenticationError("no", status=401) for _ in range(3)]
     with pytest.raises(AuthenticationError):
-        services.account().ask(lambda provider: provider.find_batch("k", "v", 1))
+        services.account().ask(lambda provider: provider.find(JOB, 1))
     assert len(services.provider.calls) == 2
 
 
@@ -48,7 +51,7 @@ def test_a_right_that_is_missing_is_not_asked_for_twice() -> None:
     services = MemoryServices()
     services.provider.trouble["find_batch"] = [PermissionDeniedError("no", status=403)]
     with pytest.raises(PermissionDeniedError):
-        services.account().ask(lambda provider: provider.find_batch("k", "v", 1))
+        services.account().ask(lambda provider: provider.find(JOB, 1))
     assert (services.provider.calls, services.secret.forgotten) == (["find_batch"], 0)
 
 
@@ -68,7 +71,7 @@ def test_before_a_key_is_stored_a_call_fails_with_the_command_that_stores_one_an
     text: str | None,
 ) -> None:
     with pytest.raises(KeyMissing) as caught:
-        waiting(FakeSecretsManager(text)).account().ask(lambda provider: provider.retrieve_batch("pb-1"))
+        waiting(FakeSecretsManager(text)).account().ask(lambda provider: provider.look("pb-1"))
     assert "make provider-key SECRET=ProviderSecret-x1Y2." in caught.value.message
     assert after_failed_call(caught.value) is Reaction.PAUSE
     assert is_sure_refusal(caught.value)

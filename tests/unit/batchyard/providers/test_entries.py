@@ -63,7 +63,7 @@ def test_the_workers_that_may_submit_at_once_are_shared() -> None:
         ('{"a": {"base_url": "https://h/v1", "models": []}}', "models and urls are lists"),
         ('{"a": {"base_url": "h/v1"}}', "base_url must begin with https://"),
         ('{"a": {"base_url": "https://me:word@h/v1"}}', "without a user or a key"),
-        ('{"a": {"base_url": "https://h/v1", "profile": "opnai"}}', "No profile is called 'opnai'; there are azure"),
+        ('{"a": {"base_url": "https://h/v1", "profile": "opnai"}}', "No profile is called 'opnai'; there are anthropic"),
         ('{"a": {"base_url": "https://h/v1", "max_creates_per_hour": -1}}', "max_creates_per_hour must be at least 0"),
         ('{"a": {"base_url": "https://h/v1", "max_requests_per_shard": 0}}', "must be at least 1, not 0"),
         ('{"a": {"base_url": "https://h/v1", "max_enqueued_tokens": "x"}}', "number or model=number"),

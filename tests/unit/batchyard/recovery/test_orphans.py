@@ -10,7 +10,7 @@ import pytest
 from batch_client import AuthenticationError, CreateOutcomeUnknown, PermissionDeniedError, ServerError
 from batchyard.domain import object_keys
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.provider import CLOCK_SKEW
+from batchyard.domain.job import CLOCK_SKEW
 from batchyard.domain.shard import with_attempt_members
 from batchyard.domain.step import Step
 from batchyard.recovery.ownership import LATEST_LOOK, LATEST_RECORD, LONGEST_AT_PROVIDER

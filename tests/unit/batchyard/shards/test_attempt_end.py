@@ -5,6 +5,7 @@ import json
 import pytest
 
 from batch_client import NotFoundError, RequestCounts
+from batchyard.domain.attempt import End
 from batchyard.domain.batch import BatchError, window_seconds
 from batchyard.domain.shard import Shard, with_members, with_stall
 from batchyard.domain.step import Next, Step
@@ -93,18 +94,18 @@ def test_a_shard_of_which_all_lines_were_sent_in_vain_is_done() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "ran", "window", "slow"),
+    ("end", "ran", "window", "slow"),
     [
-        ("completed", 2 * DAY, "24h", False),
-        ("failed", DAY, "24h", False),
-        ("expired", DAY, "24h", True),
-        ("expired", 0.9 * DAY, "24h", True),
-        ("expired", 0.8 * DAY, "24h", False),
-        ("expired", 60, "24h", False),
-        ("expired", DAY, "7d", False),
-        ("cancelled", DAY, "24h", True),
-        ("cancelled", 60, "24h", False),
+        (End.WHOLE, 2 * DAY, "24h", False),
+        (End.FAILED, DAY, "24h", False),
+        (End.LOST, DAY, "24h", False),
+        (End.PARTIAL, DAY, "24h", True),
+        (End.PARTIAL, 0.9 * DAY, "24h", True),
+        (End.PARTIAL, 0.8 * DAY, "24h", False),
+        (End.PARTIAL, 60, "24h", False),
+        (End.PARTIAL, DAY, "7d", False),
+        (None, DAY, "24h", False),
     ],
 )
-def test_a_window_that_was_over_counts_for_nothing(status: str, ran: float, window: str, slow: bool) -> None:
-    assert had_its_window(status, ran, window_seconds(window)) is slow
+def test_a_window_that_was_over_counts_for_nothing(end: End | None, ran: float, window: str, slow: bool) -> None:
+    assert had_its_window(end, ran, window_seconds(window)) is slow

@@ -1,6 +1,7 @@
 """Answers that the provider counts and does not show are waited for, but not for ever."""
 
 import json
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import pytest
@@ -40,6 +41,19 @@ def test_it_looks_so_often_and_then_takes_what_there_is(shown: tuple[str, ...], 
     assert steps[0].wait_seconds >= services.settings.retry_floor_seconds
     shard = services.batch_store.kept[BATCH_ID, 0]
     assert (shard.completed, shard.unfinished) == (len(shown), 3 - len(shown))
+
+
+def test_a_result_is_read_with_the_names_of_the_lines_that_were_sent_in_their_order() -> None:
+    services, asked = ended("r2", "r0", "r1"), list[tuple[str, list[str], str, list[str]]]()
+    read = services.provider.read
+
+    def noted(name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:
+        asked.append((name, list(ids), ids[len(ids) - 1], list(ids[1:])))
+        return read(name, ids)
+
+    services.provider.read = noted  # type: ignore[method-assign]
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
+    assert asked == [("out", ["r0", "r1", "r2"], "r2", ["r1", "r2"])]
 
 
 def test_a_batch_tells_that_it_waits_for_answers_and_that_it_no_longer_does() -> None:

@@ -16,7 +16,7 @@ from batch_client import (
     RequestCounts,
     RequestOutcomeUnknown,
 )
-from batchyard.domain.attempt import Attempt
+from batchyard.domain.attempt import Attempt, End
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.policy import OUTCOME_UNKNOWN
 from batchyard.domain.shard import Shard, with_attempt_members, with_members
@@ -132,10 +132,10 @@ def test_what_is_not_answered_at_once_goes_by_batch(url: str) -> None:
     [
         ({}, True),
         ({"ended_at": LATE - 1}, False),
-        ({"provider_status": "expired"}, True),
-        ({"provider_status": "lost"}, False),
-        ({"provider_status": "failed"}, False),
-        ({"provider_status": "direct", "direct": True}, False),
+        ({"end": End.PARTIAL}, True),
+        ({"end": End.LOST}, False),
+        ({"end": End.FAILED}, False),
+        ({"end": End.DIRECT, "direct": True}, False),
         ({"sent": 98}, False),
     ],
     ids=str,

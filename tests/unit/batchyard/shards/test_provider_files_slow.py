@@ -55,7 +55,7 @@ def test_a_file_that_needs_longer_than_a_minute_is_told() -> None:
         submit_once(services)
     paused = services.batch_store.batch(BATCH_ID).paused or ""
     assert "file-0 since 20" in paused
-    assert "'pending'" in paused
+    assert "The provider processes the uploaded file" in paused
     submit_until(services)
     assert services.batch_store.batch(BATCH_ID).paused is None
 
@@ -66,7 +66,7 @@ def test_a_file_with_an_error_is_told_and_uploaded_again(times: int) -> None:
     services.provider.file_statuses = ["pending", *["error"] * times]
     submit(services, FIRST)
     assert submit(services, FIRST).wait_seconds == 30
-    assert "'error' of the uploaded file file-0: what it says." in (services.batch_store.batch(BATCH_ID).paused or "")
+    assert "cannot use the uploaded file file-0: what it says." in (services.batch_store.batch(BATCH_ID).paused or "")
     assert submit_until(services)[:3] == [60, 120][: times - 1]
     assert services.provider.calls.count("create_file") == times + 1
     assert services.provider.calls.count("create_batch") == 1
@@ -78,7 +78,7 @@ def test_files_that_only_have_errors_end_the_shard_with_the_provider_s_words() -
     submit_until(services, "done")
     reason = services.batch_store.kept[BATCH_ID, 0].reason
     assert reason is not None
-    assert "The provider says 'error' of the uploaded file file-" in reason.message
+    assert "The provider cannot use the uploaded file file-" in reason.message
     assert "what it says" in reason.message
     assert services.provider.batches == {}
 

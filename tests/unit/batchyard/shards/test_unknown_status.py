@@ -5,6 +5,7 @@ import json
 import pytest
 
 from batch_client import RequestCounts
+from batchyard.domain.attempt import End
 from batchyard.domain.numbers import DAY, HOUR
 from batchyard.domain.step import Next, Step
 from batchyard.shards.collect import collect
@@ -105,7 +106,7 @@ def test_what_counts_and_files_show_to_be_there_is_collected_after_some_minutes(
     assert SURE_AFTER <= services.now() - began <= 2 * SURE_AFTER
     assert collect(services, step).next == "done"
     shard = services.batch_store.kept[BATCH_ID, 0]
-    assert (shard.completed, shard.attempts[0].provider_status) == (3, "completed")
+    assert (shard.completed, shard.attempts[0].provider_status, shard.attempts[0].end) == (3, "odd", End.WHOLE)
     assert services.batch_store.batch(BATCH_ID).paused is None
 
 

@@ -3,6 +3,7 @@
 const KEY = "batchyard-key";
 const ROOT = new URL("v1/", document.baseURI);
 const MOST_KNOWN = 60;
+const LARGEST_KNOWN = 200_000; // characters of an answer: pages of lines are larger, and never change
 const known = new Map(); // by path: the ETag and the value of the last answer
 
 export class ApiError extends Error {
@@ -45,12 +46,12 @@ export async function call(method, path, body, { signal, key = session.key, head
     method, signal, headers: sent, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store",
   });
   if (answer.status === 304 && before) return before.value;
-  const value = await read(answer);
+  const [value, size] = await read(answer);
   if (!answer.ok) {
     if (answer.status === 401 && key === session.key) dispatchEvent(new Event("signed-out"));
     throw new ApiError(answer.status, value?.error);
   }
-  if (method === "GET" && answer.headers.get("ETag")) remember(path, { etag: answer.headers.get("ETag"), value });
+  if (method === "GET" && size <= LARGEST_KNOWN && answer.headers.get("ETag")) remember(path, { etag: answer.headers.get("ETag"), value });
   return value;
 }
 
@@ -65,11 +66,12 @@ async function reach(url, request) {
 
 async function read(answer) {
   try {
-    return await answer.json();
+    const text = await answer.text();
+    return [JSON.parse(text), text.length];
   } catch (error) {
     if (error.name === "AbortError") throw error;
     if (answer.ok) throw new ConnectionLost();
-    return null;
+    return [null, 0];
   }
 }
 

@@ -10,6 +10,7 @@ const PAGES = {
   files: ["Files", () => import("./pages/files.js")],
   usage: ["Usage", () => import("./pages/usage.js")],
   webhooks: ["Webhooks", () => import("./pages/webhooks.js")],
+  keys: ["Keys", () => import("./pages/keys.js")],
 };
 const top = document.getElementById("top");
 const main = document.getElementById("main");
@@ -30,9 +31,10 @@ function frame(name) {
   const link = (to) => h("a", { href: `#/${to}`, "aria-current": to === name ? "page" : null }, PAGES[to][0]);
   show(top,
     h("a", { class: "brand", href: "#/batches" }, h("span", { class: "mark", "aria-hidden": "true" }), "Batchyard"),
-    h("nav", { "aria-label": "Pages" }, ["batches", "files", "usage", "webhooks"].map(link)),
+    h("nav", { "aria-label": "Pages" }, ["batches", "files", "usage", "webhooks", "keys"].map(link)),
     h("a", { class: "button primary new", href: "#/new", "aria-current": name === "new" ? "page" : null }, "New"),
     h("button", { type: "button", class: "quiet", on: { click: () => signOut() } }, "Sign out"));
+  top.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone
 }
 
 async function go() {

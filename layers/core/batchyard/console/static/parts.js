@@ -7,10 +7,10 @@ const WORDS = {
   validating: "Checking", in_progress: "Running", finalizing: "Finishing", completed: "Completed", failed: "Failed",
   expired: "Expired", cancelling: "Cancelling", cancelled: "Cancelled", paused: "Paused", at_provider: "At the provider",
   waiting: "Waiting", draining: "Draining", done: "Done", succeeded: "Succeeded", running: "Running", processed: "Ready",
-  uploaded: "Not sent yet", delivered: "Delivered", pending: "Pending", undelivered: "Not delivered",
+  uploaded: "Not sent yet", delivered: "Delivered", pending: "Pending", undelivered: "Not delivered", good: "Good", revoked: "Revoked",
 };
 const TONES = {
-  completed: "good", done: "good", succeeded: "good", processed: "good", delivered: "good", failed: "bad", expired: "bad",
+  completed: "good", done: "good", succeeded: "good", processed: "good", delivered: "good", good: "good", failed: "bad", expired: "bad",
   undelivered: "bad", paused: "warn", cancelling: "warn", draining: "warn",
   validating: "busy", in_progress: "busy", finalizing: "busy", at_provider: "busy", pending: "busy",
 };
@@ -80,6 +80,27 @@ export function sure(question, text, yes) {
     document.body.append(dialog);
     dialog.showModal();
   });
+}
+
+/** Show a secret, this once: it can be copied, and is gone from the page when the person goes on. */
+export function once(head, text, secret) {
+  const shown = h("pre", { tabindex: "0", "aria-label": head }, secret);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(secret);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(shown);
+      button.textContent = "Selected: copy it by hand";
+    }
+  };
+  const button = h("button", { type: "button", "aria-live": "polite", on: { click: copy } }, "Copy");
+  const dialog = h("dialog", { "aria-labelledby": "once" }, h("h2", { id: "once" }, head), h("p", null, text), shown,
+    h("div", { class: "actions end" }, button,
+      h("button", { type: "button", class: "primary", on: { click: () => dialog.close() } }, "I have kept it")));
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
 }
 
 /** Say something for some seconds, without taking the focus. */

@@ -8,7 +8,7 @@ import { badge, bar, empty, field, loading, problem, progressWords, since, statu
 
 const SHOWN = 50;
 const WALKED = 100; // batches of one request when something is searched
-const AT_ONCE = 20; // requests until the person is asked whether to search on
+const AT_ONCE = 100; // requests, and so 10,000 batches, until the person is asked whether to search on
 const FILTERS = ["", "validating", "in_progress", "paused", "finalizing", "completed", "failed", "cancelling", "cancelled"];
 
 export async function open(main, { search, signal }) {

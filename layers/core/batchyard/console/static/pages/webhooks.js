@@ -3,7 +3,7 @@
 import { get, post, remove } from "../api.js";
 import { h, show } from "../dom.js";
 import { count, when } from "../format.js";
-import { act, badge, empty, field, loading, problem, say, since, sure, table, title } from "../parts.js";
+import { act, badge, empty, field, loading, once, problem, say, since, sure, table, title } from "../parts.js";
 
 export async function open(main, { rest: [id], signal }) {
   const body = h("div", { class: "view" });
@@ -17,7 +17,7 @@ export async function open(main, { rest: [id], signal }) {
       show(body, title("Webhooks"), h("p", { class: "lead" }, "A webhook endpoint of yours is called, with a signature, when a batch ends."),
         endpoints.data.length ? list(endpoints.data) : empty("No endpoints yet", "Add one below, and test it before a batch ends."), adding(types.data, load));
     } catch (error) {
-      if (error.name !== "AbortError") show(body, problem(error, load));
+      if (error.name !== "AbortError") show(body, title("Webhooks"), problem(error, load));
     }
   };
   await load();
@@ -44,14 +44,7 @@ function adding(types, load) {
     h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Add"))));
 }
 
-function secret(made) {
-  const dialog = h("dialog", { "aria-labelledby": "secret" }, h("h2", { id: "secret" }, "The signing secret"),
-    h("p", null, "It is shown only now. Keep it where your endpoint can read it, to check signatures."), h("pre", { tabindex: "0", "aria-label": "Signing secret" }, made.signing_secret),
-    h("div", { class: "actions end" }, h("button", { type: "button", class: "primary", on: { click: () => dialog.close() } }, "I have kept it")));
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
-}
+const secret = (made) => once("The signing secret", "It is shown only now. Keep it where your endpoint can read it, to check signatures.", made.signing_secret);
 
 async function one(body, id, signal, load) {
   const [endpoint, deliveries] = await Promise.all([get(`webhook_endpoints/${id}`, { signal }), get(`webhook_endpoints/${id}/deliveries`, { signal })]);

@@ -1,0 +1,252 @@
+"""Anthropic's dialect between the real client and its emulator, judged by the emulator's books; AWS is in memory."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from batch_client import BatchClient, RetryPolicy, speak
+from batchyard.domain.errors import StaleRecord, StoreError
+from batchyard.domain.job import ATTEMPT_LABEL
+from batchyard.domain.step import Step
+from batchyard.planning.plan import plan
+from batchyard.results.assemble import assemble
+from batchyard.shards.collect import collect
+from batchyard.shards.poll import poll
+from batchyard.shards.submit import submit
+from tests.fakes.lines import jsonl
+from tests.fakes.world import World, memory_world
+from tests.faults.strikes import Killed, Strike, Strikes, exposed
+from tests.integration.local.emulator.running import Emulator, started
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+IDS = [f"Kant, § {at}" for at in range(60)]  # Anthropic takes none of these characters
+LOW_CREDIT = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
+UPLOADS = itertools.count()
+Rule = dict[str, Any]
+
+
+def call(operation: str, nth: str = "1", **do: Any) -> Rule:
+    return {"operation": operation, "nth": nth, "do": do}
+
+
+def message_line(custom_id: str) -> dict[str, Any]:
+    messages = [{"role": "user", "content": f"Say {custom_id}"}]
+    body = {"model": "claude-haiku-4-5", "max_tokens": 64, "messages": messages}
+    return {"custom_id": custom_id, "method": "POST", "url": "/v1/messages", "body": body}
+
+
+SCENARIOS: dict[str, dict[str, Any]] = {
+    "all is well": {},
+    "a create lost after its effect": {"calls": [call("createMessageBatch", connection="reset", after_effect=True)]},
+    "a create lost before its effect": {"calls": [call("createMessageBatch", connection="reset")]},
+    "creates lost four times, two of them made": {
+        "calls": [
+            call("createMessageBatch", "1,3", status=502),
+            call("createMessageBatch", "2,4", status=504, after_effect=True),
+        ]
+    },
+    "an overloaded service": {"calls": [call("createMessageBatch", "1-3", status=529)]},
+    "a gateway that fails with 529": {"calls": [call("createMessageBatch", "1-2", status=529, html=True)]},
+    "no room for a while": {"calls": [call("createMessageBatch", "1-4", status=429)]},
+    "low credit at the create": {"calls": [call("createMessageBatch", "1-3", status=400, error={"message": LOW_CREDIT})]},
+    "results cut short": {"calls": [call("retrieveMessageBatchResults", "1-2", cut={"at": 0.5})]},
+    "results cut short without a length": {
+        "calls": [call("retrieveMessageBatchResults", "1-2", cut={"at": 0.5, "framing": "close"})]
+    },
+    "results cut, in another order each time": {
+        "messages": {"reshuffled": True}, "calls": [call("retrieveMessageBatchResults", "1-2", cut={"at": 0.4})],
+    },
+    "results in gzip": {"calls": [{"operation": "retrieveMessageBatchResults", "do": {"gzip": True}}]},
+    "a batch that expires": {"batches": [{"batch": 1, "do": {"expire_after": 0.4}}]},
+    "lines that expire, are canceled or overloaded": {"batches": [{"batch": 1, "do": {"lines": [
+        {"lines": "1-5", "do": {"error": "expired"}}, {"lines": "6-9", "do": {"error": "canceled"}},
+        {"lines": "10-12", "do": {"status": 529}}, {"lines": "13", "do": {"error": "pondered"}},
+    ]}}]},
+    "lines that are missing or cut in half": {"batches": [{"batch": 1, "do": {"lines": [
+        {"lines": "1-3", "do": {"status": 500, "missing": True}}, {"lines": "5", "do": {"status": 500, "malformed": True}},
+    ]}}]},
+    "low credit, line by line": {"batches": [{"batch": "1-4", "do": {"lines": [
+        {"lines": "11-", "do": {"status": 400, "message": LOW_CREDIT}}
+    ]}}]},
+    "rate limits everywhere": {"calls": [{"share": 0.3, "do": {"status": 429, "headers": {"retry-after": "0"}}}]},
+    "errors of a gateway everywhere": {"calls": [{"share": 0.3, "do": {"status": 503, "html": True}}]},
+    "statuses that nobody knows": {"statuses": {"in_progress": "odd", "ended": "odd"}},
+    "a queue of 40 requests": {"messages": {"queued_requests": 40}},
+    "bodies smaller than documented": {"messages": {"most_bytes": 6000}},
+    "bodies smaller than documented, says a gateway": {"messages": {"most_bytes": 6000}, "too_large_by_gateway": True},
+}  # fmt: skip
+
+
+@pytest.fixture
+def world() -> World:
+    return memory_world()
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with started("--seconds-per-batch", "0.05") as emulator:
+        yield emulator
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_line_has_its_answer_and_is_paid_once(world: World, emulator: Emulator, name: str) -> None:
+    emulator.play(**SCENARIOS[name])
+    before = connect(world, emulator)
+    batch_id = upload(world, IDS)
+    assert run(world, emulator, batch_id) == "done"
+    answers = world.answered(batch_id, "output.jsonl")
+    assert [each["custom_id"] for each in answers] == IDS
+    assert [each["response"]["body"]["content"][0]["text"] for each in answers] == [
+        f"You asked: Say {each}" for each in IDS
+    ]
+    made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
+    assert sum(len(each["billed"]) for each in made) == len(IDS)
+    assert all(each["status"] == "ended" for each in made)
+
+
+def test_errored_lines_are_errors_with_their_native_body_and_cost_nothing(world: World, emulator: Emulator) -> None:
+    emulator.play(lines=[{"lines": "2", "do": {"status": 400}}, {"lines": "4", "do": {"status": 404}}])
+    connect(world, emulator)
+    batch_id = upload(world, IDS)
+    assert run(world, emulator, batch_id) == "done"
+    errors = world.answered(batch_id, "errors.jsonl")
+    assert [(each["custom_id"], each["response"]["status_code"]) for each in errors] == [(IDS[1], 400), (IDS[3], 404)]
+    assert [each["response"]["body"]["error"]["type"] for each in errors] == [
+        "invalid_request_error",
+        "not_found_error",
+    ]
+    report = json.loads(world.read(f"results/default/{batch_id}/report.json"))
+    assert report["errors"]["by_code"] == {"invalid_request_error": 1, "not_found_error": 1}
+
+
+def test_a_shard_without_credit_tells_what_it_waits_for(world: World, emulator: Emulator) -> None:
+    emulator.play(lines=[{"do": {"status": 400, "message": LOW_CREDIT}}])
+    connect(world, emulator)
+    batch_id = upload(world, IDS)
+    assert plan(world.services, batch_id).next == "run"
+    step, waits = Step(batch_id, 0), []
+    for _ in range(60):
+        before = step.next
+        step = turn(world, emulator, step)
+        if before == "collect":
+            waits.append(step.wait_seconds)
+            shard = world.services.batch_store.shard(batch_id, 0)
+            assert shard is not None
+            assert "60 requests were refused (credit_balance_exhausted)" in (shard.paused or "")
+            assert (shard.failed, shard.completed, shard.unfinished) == (0, 0, 60)
+    assert len(waits) > 4, "more than a line has tries"
+    assert waits == sorted(waits), "waits grow"
+    emulator.play()
+    while step.next != "done":
+        step = turn(world, emulator, step)
+    assert assemble(world.services, batch_id) == "done"
+    assert len(world.answered(batch_id, "output.jsonl")) == len(IDS)
+
+
+def test_a_finished_batch_leaves_nothing_at_the_service(world: World, emulator: Emulator) -> None:
+    emulator.play()
+    before = connect(world, emulator)
+    batch_id = upload(world, IDS)
+    assert run(world, emulator, batch_id) == "done"
+    made = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]} - before
+    assert made
+    listed = {seen.id for seen in world.services.account().client.jobs()}
+    assert not made & listed
+    assert Counter(each["operation"] for each in emulator.admin("/calls")["data"])["deleteMessageBatch"] >= 1
+
+
+def upload(world: World, ids: list[str]) -> str:
+    """Upload lines under a key of their own: the batches of all worlds are at one emulator, and no two may have one id."""
+    return world.drop(jsonl([message_line(each) for each in ids]), f"inbox/default/{next(UPLOADS)}.jsonl")
+
+
+def connect(world: World, emulator: Emulator) -> set[str]:
+    """Have the services talk to the emulator; answer the batches it has already."""
+    retry = RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2)
+    client = BatchClient(emulator.api_key, emulator.url, profile="anthropic", retry=retry)
+    world.services.account().client = speak(client, ATTEMPT_LABEL)
+    world.clock.now = emulator.admin("/clock", {"seconds": 0})["now"]
+    return {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
+
+
+def turn(world: World, emulator: Emulator, step: Step) -> Step:
+    """Play one step when it is due, by the clock of the emulator, too."""
+    time.sleep(0.01)
+    world.clock.now = emulator.admin("/clock", {"seconds": step.wait_seconds})["now"]
+    return world.step(Step(step.batch_id, step.shard) if step.next == "continue" else step)
+
+
+def run(world: World, emulator: Emulator, batch_id: str) -> str:
+    """Play the state machine."""
+    for each in json.loads(world.read(plan(world.services, batch_id).shards["key"])):
+        step = Step(batch_id, each["shard"])
+        for _ in range(400):
+            if step.next == "done":
+                break
+            step = turn(world, emulator, step)
+        assert step.next == "done"
+    return assemble(world.services, batch_id)
+
+
+def struck_run(emulator: Emulator, strike: Strike | None, ids: list[str]) -> tuple[World, Strikes, str]:
+    """Run a batch whose worker is struck once at an effect on AWS; a step whose process died is played again."""
+    world, strikes = memory_world(), Strikes()
+    connect(world, emulator)
+    whole = world.services
+    batch_id = upload(world, ids)
+    world.services, strikes.due = exposed(whole, strikes), strike
+    again_and_again(strikes, lambda: plan(world.services, batch_id))
+    step = Step(batch_id, 0)
+    for _ in range(200):
+        if step.next == "done":
+            break
+        time.sleep(0.005)
+        world.clock.now = emulator.admin("/clock", {"seconds": step.wait_seconds})["now"]
+        now = Step(batch_id, 0) if step.next == "continue" else step
+        doors = {"submit": submit, "poll": poll, "collect": collect}
+        strikes.step = functools.partial(doors[now.next], whole, now)
+        step = again_and_again(strikes, functools.partial(world.step, now))
+    assert step.next == "done", strikes.struck
+    assert again_and_again(strikes, lambda: assemble(world.services, batch_id)) == "done"
+    return world, strikes, batch_id
+
+
+def again_and_again(strikes: Strikes, work: Callable[[], T]) -> T:
+    for _ in range(3):
+        try:
+            return work()
+        except (Killed, StoreError, StaleRecord):
+            assert strikes.struck
+    return work()
+
+
+@pytest.mark.parametrize(
+    ("kind", "after", "lost"),
+    [("kill", False, False), ("kill", True, True), ("overtake", False, True)],
+    ids=["killed before it", "killed after it, and a create lost", "overtaken, and a create lost"],
+)
+def test_whatever_effect_is_struck_each_line_is_paid_once(
+    emulator: Emulator, kind: str, *, after: bool, lost: bool
+) -> None:
+    calls = [call("createMessageBatch", connection="reset", after_effect=True)] if lost else []
+    emulator.play(calls=calls)
+    effects = struck_run(emulator, None, IDS[:5])[1].count
+    assert effects > 20
+    for at in range(effects):
+        emulator.play(calls=calls)
+        before = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
+        world, strikes, batch_id = struck_run(emulator, Strike(kind, at, after), IDS[:5])
+        answers = world.answered(batch_id, "output.jsonl")
+        assert [each["custom_id"] for each in answers] == IDS[:5], strikes.struck
+        made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
+        assert sum(len(each["billed"]) for each in made) == 5, strikes.struck

@@ -1,0 +1,97 @@
+"""A signature is that of AWS's own documents, reckoned here a second time and without botocore."""
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from batch_client import AnthropicDialect, BatchClient, InvalidArgumentError, Job
+from batchyard.adapters.aws import RoleSigner, region_of
+from batchyard.domain.errors import SettingsError
+from tests.unit.batch_client.fake_service import FakeService, Sent, answer
+from tests.unit.batch_client.test_anthropic_dialect import LINES, batch
+
+URL = "https://aws-external-anthropic.eu-central-1.api.aws"
+SERVICE, REGION, SECRET = "aws-external-anthropic", "eu-central-1", "made-up-secret"
+JOB = Job(key="batch_1/0/1", endpoint="/v1/messages", model="m", window="24h", count=3, filename="x.jsonl")
+
+
+@pytest.fixture(autouse=True)
+def _role(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAMADEUP")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "made-up-token")
+
+
+def speak(service: FakeService) -> AnthropicDialect:
+    session = requests.Session()
+    session.mount("https://", service)
+    headers = {"anthropic-workspace-id": "wrkspc_1"}
+    return AnthropicDialect(BatchClient(RoleSigner(), URL, session=session, profile="anthropic-aws", headers=headers))
+
+
+def signature(sent: Sent, headers: Mapping[str, str]) -> str:
+    """Reckon the signature of a request (Signature Version 4)."""
+    found = re.fullmatch(
+        r"AWS4-HMAC-SHA256 Credential=AKIAMADEUP/(\d{8})/([\w-]+)/([\w-]+)/aws4_request, "
+        r"SignedHeaders=([\w;-]+), Signature=[0-9a-f]{64}",
+        headers["authorization"],
+    )
+    assert found
+    day, region, service, names = found.groups()
+    assert (region, service) == (REGION, SERVICE)
+    url = urlsplit(sent.url)
+    signed = "".join(f"{name}:{headers[name]}\n" for name in names.split(";"))
+    body = hashlib.sha256(sent.body).hexdigest()
+    query = "&".join(sorted(url.query.split("&")))
+    canonical = "\n".join([sent.method, url.path, query, signed, names, body])
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    text = "\n".join(["AWS4-HMAC-SHA256", headers["x-amz-date"], f"{day}/{region}/{service}/aws4_request", digest])
+    key = f"AWS4{SECRET}".encode()
+    for part in (day, region, service, "aws4_request", text):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return key.hex()
+
+
+def checked(sent: Sent) -> dict[str, str]:
+    headers = {name.lower(): value for name, value in sent.headers.items()} | {"host": urlsplit(sent.url).netloc}
+    assert headers["authorization"].endswith(f"Signature={signature(sent, headers)}")
+    for name in ("x-amz-date", "x-amz-security-token", "anthropic-workspace-id", "anthropic-version", "host"):
+        assert name in headers["authorization"], f"{name} is not signed"
+    assert "x-api-key" not in headers
+    return headers
+
+
+def test_a_create_is_signed_over_its_whole_body_and_has_no_key() -> None:
+    service = FakeService([answer(batch())])
+    speak(service).submit(JOB, LINES)
+    (sent,) = service.sent
+    headers = checked(sent)
+    assert headers["x-amz-content-sha256"] == hashlib.sha256(sent.body).hexdigest()
+    assert json.loads(sent.body)["requests"][0]["custom_id"].endswith("-0")
+
+
+def test_a_list_is_signed_with_its_query() -> None:
+    service = FakeService([answer({"data": [], "has_more": False})])
+    assert list(speak(service).jobs("msgbatch_9")) == []
+    (sent,) = service.sent
+    assert sent.url.endswith("?limit=100&after_id=msgbatch_9")
+    checked(sent)
+
+
+def test_a_profile_that_signs_takes_no_key_and_one_with_a_key_no_signer() -> None:
+    with pytest.raises(InvalidArgumentError, match="needs a RequestSigner"):
+        BatchClient("sk", URL, profile="anthropic-aws")
+    with pytest.raises(InvalidArgumentError, match="needs an API key"):
+        BatchClient(RoleSigner(), URL, profile="anthropic")
+
+
+def test_a_region_is_that_of_the_host() -> None:
+    assert region_of(URL) == REGION
+    with pytest.raises(SettingsError, match="region"):
+        region_of("https://localhost/v1")

@@ -1,0 +1,85 @@
+"""A batch that ends while nobody knows what came of a create leaves nothing running, though the provider shows no keys."""
+
+import msgspec
+import pytest
+
+from batch_client import BadRequestError, CannotTell, CreateOutcomeUnknown, ServerError
+from batchyard.domain.step import Step
+from batchyard.recovery.ownership import LATEST_RECORD
+from batchyard.recovery.sweep import sweep
+from batchyard.shards.submit import submit
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
+
+FIRST = Step(BATCH_ID, 0)
+
+
+def left(*, made: bool = True, **settings: str) -> MemoryServices:
+    """Make services whose batch has failed behind a lost create, at a provider that shows no keys."""
+    services = planned(**settings)
+    services.provider.inline = True
+
+    def lose() -> None:
+        raise CreateOutcomeUnknown("the answer was lost")
+
+    (services.provider.on_the_way_back if made else services.provider.meanwhile)["create_batch"] = lose
+    assert submit(services, FIRST).next == "submit"
+    assert len(services.provider.batches) == made
+    ended = {"status": "failed", "failed_at": services.now()}
+    services.batch_store.batches[BATCH_ID] = msgspec.structs.replace(services.batch_store.batch(BATCH_ID), **ended)
+    services.wait(LATEST_RECORD)
+    services.bucket.stored.clear()  # its upload is no concern here
+    return services
+
+
+def swept(services: MemoryServices) -> dict[str, int]:
+    done = sweep(services)
+    done.pop("ReservationsReleased", None)
+    return done
+
+
+def test_what_came_of_the_create_is_cancelled_its_results_are_deleted_and_then_the_batch_is_settled() -> None:
+    services = left()
+    assert swept(services) == {"ProviderBatchesCancelled": 1}
+    assert services.provider.batches["pb-0"].status == "cancelling"
+    assert swept(services) == {}
+    assert services.sweep_store.unsettled(None) == [BATCH_ID]
+    services.provider.files["out"] = b"paid\n"
+    services.provider.end("pb-0", "cancelled", output_file_id="out")
+    assert swept(services) == {"ProviderFilesDeleted": 1, "BatchesSettled": 1}
+    assert "out" in services.provider.deleted
+    assert services.sweep_store.unsettled(None) == []
+
+
+def test_results_stay_where_they_are_to_be_kept() -> None:
+    services = left(keep_provider_files="true")
+    services.provider.end("pb-0", "completed", output_file_id="out")
+    assert swept(services) == {"BatchesSettled": 1}
+    assert services.provider.deleted == ["file-0"]  # the lines of the create, which are no file of its list
+
+
+def test_where_nothing_was_made_the_batch_is_settled_at_once() -> None:
+    assert swept(left(made=False)) == {"BatchesSettled": 1}
+
+
+@pytest.mark.parametrize("error", [CannotTell("it shows 100 at most"), BadRequestError("no list", status=405)])
+def test_where_nobody_can_tell_the_batch_is_settled_all_the_same(error: BadRequestError) -> None:
+    services = left()
+    services.provider.trouble["find_batch"] = [error]
+    assert swept(services) == {"BatchesSettled": 1}
+
+
+def test_where_a_later_look_may_tell_the_next_run_looks_again() -> None:
+    services = left()
+    services.provider.trouble["find_batch"] = [CannotTell("it may be one that runs", retryable=True)]
+    assert swept(services) == {}
+    assert services.sweep_store.unsettled(None) == [BATCH_ID]
+    assert swept(services) == {"ProviderBatchesCancelled": 1}
+
+
+def test_a_provider_that_does_not_serve_us_now_is_asked_by_the_next_run() -> None:
+    services = left()
+    services.provider.trouble["find_batch"] = [ServerError("no", status=503)]
+    assert swept(services) == {"ProviderFailures": 1}
+    assert swept(services) == {"ProviderBatchesCancelled": 1}
