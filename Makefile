@@ -7,8 +7,8 @@ TENANT ?= default
 STACK ?= batchyard
 WALKS ?= 1000
 
-GOALS := help setup run up status provider bridge key budget provider-key unit test conformance lint pytest bench compat faults lock prices docs format
-SETTINGS := PYTHON INPUT OUT PROVIDER_BASE_URL PROVIDER_API_KEY DRY_RUN MAX_COST_USD BRIDGE_PORT TABLE TENANT BUDGET_USD ADMIN LIST REVOKE STACK SECRET WEBHOOK CHAT BENCH FILES TOOLS LINES WALKS
+GOALS := help setup run up status provider bridge key budget provider-key providers unit test conformance lint pytest bench compat faults lock prices docs format
+SETTINGS := PYTHON INPUT OUT PROVIDER_BASE_URL PROVIDER_API_KEY PROVIDERS DRY_RUN MAX_COST_USD BRIDGE_PORT TABLE TENANT BUDGET_USD ADMIN LIST REVOKE STACK SECRET WEBHOOK CHAT BENCH FILES TOOLS LINES WALKS
 .PHONY: $(GOALS)
 
 # A misspelt word must not run anything, least of all the sample in place of the user's file.
@@ -53,6 +53,9 @@ budget: setup ## what a tenant may spend in a month: TABLE=… TENANT=default BU
 
 provider-key: setup ## store the provider's API key in the stack, unseen or from a pipe: STACK=batchyard or SECRET=…; WEBHOOK=1 its webhooks' secret, CHAT=1 the address of a chat
 	@$(PY) -m local.provider_key "$(STACK)" "$(SECRET)" $(if $(WEBHOOK),--webhook,$(if $(CHAT),--chat))
+
+providers: setup ## store the keys of several providers in the stack: PROVIDERS=providers.json, or from a pipe; STACK=batchyard or SECRET=…; LIST=1 shows their names
+	@$(PY) -m local.providers "$(STACK)" "$(SECRET)" $(if $(LIST),--list)
 
 lint: setup ## every static check
 	@.venv/bin/ruff format --check .

@@ -5,12 +5,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from batchyard.acceptance.rules import of_setting
 from batchyard.costs.prices import read_own
 from batchyard.domain.errors import SettingsError
 from local.errors import DiskFullError, LocalError, ParameterError
+from local.providers import several_of, without
 from local.run.announce import Announcer
 from local.run.cancel_all import cancel_all
 from local.run.disk_space import check_disk_space, check_room_for_results
@@ -75,12 +77,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _one_batch(settings: Settings, source: Path, out: Path, money: Money) -> int:
-    if settings.own:
-        check_provider(settings.own, _say)
+    _check_providers(settings)
     with run_folder() as folder:  # it has removed the scratch space of killed runs
         check_disk_space(source.stat().st_size, _say)
         check_room_for_results(out, source.stat().st_size, _say)
-        with start_stack(folder, os.environ, _say, settings.deleting_late()) as stack:
+        with start_stack(folder, without(os.environ), _say, settings.deleting_late()) as stack:
             try:
                 return _run_or_stop(stack, source, out, money)
             except DiskFullError as error:
@@ -100,9 +101,8 @@ def _run_or_stop(stack: Stack, source: Path, out: Path, money: Money) -> int:
 
 def _up(_options: argparse.Namespace) -> int:
     settings = _settings()
-    if settings.own:
-        check_provider(settings.own, _say)
-    with run_folder() as folder, start_stack(folder, os.environ, _say, settings) as stack:
+    _check_providers(settings)
+    with run_folder() as folder, start_stack(folder, without(os.environ), _say, settings) as stack:
         try:
             keep_up(stack, Announcer(stack, _say).look)
         except Stopped:
@@ -116,8 +116,15 @@ def _status(_options: argparse.Namespace) -> int:
     return 0
 
 
+def _check_providers(settings: Settings) -> None:
+    for provider in settings.own.each if settings.own else ():
+        check_provider(provider, _say)
+
+
 def _settings() -> Settings:
-    settings = settings_from(read_template(TEMPLATE), os.environ)
+    several = several_of(os.environ)
+    settings = settings_from(read_template(TEMPLATE), without(os.environ))
+    settings = replace(settings, own=several) if several else settings
     try:  # the template knows only that these are JSON
         read_own(settings.values.get("PriceList", ""))
         of_setting(settings.values.get("Accept", ""))

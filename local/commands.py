@@ -18,6 +18,7 @@ WITH_THEM = {
     "OUT=…": "The folder for its results. Default: out",
     "PROVIDER_BASE_URL=…": "Your own provider, such as https://api.openai.com/v1, instead of the emulator.",
     "PROVIDER_API_KEY=…": "The key that goes with it.",
+    "PROVIDERS=…": "Several providers of your own with their keys, as JSON or the name of a file (docs/providers.md).",
     "BATCHYARD_URL=…": "The HTTP API for `make bridge` and `make status`, which ends in /v1: the stack's output ApiUrl.",
     "BATCHYARD_KEY=…": "A key of that API, which `make key` printed.",
     "BRIDGE_PORT=…": "For `make bridge`: its port on 127.0.0.1. Default: any free one.",

@@ -9,11 +9,11 @@ from local.run.cancel_at_once import cancel_at_once
 from local.run.cancel_one import cancel_one
 from local.run.finish import finish
 from local.run.records import read_batches, read_progress
-from local.stack.provider_choice import Provider
+from local.stack.provider_choice import Own
 from local.stack.running import Stack
 
 
-def cancel_all(stack: Stack, provider: Provider, say: Callable[[str], None], out: Path | None = None) -> None:
+def cancel_all(stack: Stack, provider: Own, say: Callable[[str], None], out: Path | None = None) -> None:
     """Cancel every open batch within about ten seconds, and say what became of the provider batches.
 
     With a folder `out`, wait for the end of the batch and put what was finished into `out`.

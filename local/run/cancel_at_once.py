@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from batch_client import APIStatusError, BatchClientError
 from local.run.cancel_sentences import STOPPED, cost_sentence, outcome_sentences
 from local.run.records import AtProvider, read_open_at_provider
-from local.stack.provider_choice import Provider
+from local.stack.provider_choice import Own
 from local.stack.running import Stack
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _LOOK_SECONDS = 0.5
 _CALLS_AT_ONCE = 16
 
 
-def cancel_at_once(stack: Stack, provider: Provider, say: Callable[[str], None]) -> None:
+def cancel_at_once(stack: Stack, provider: Own, say: Callable[[str], None]) -> None:
     """Cancel every provider batch within about ten seconds, and say once what became of them; say nothing if no batch is open.
 
     Raises:
@@ -58,7 +58,7 @@ def cancel_at_once(stack: Stack, provider: Provider, say: Callable[[str], None])
 
 
 def _cancel_new(
-    table: "Table", provider: Provider, sent: dict[str, AtProvider], statuses: dict[str, str], deadline: float
+    table: "Table", provider: Own, sent: dict[str, AtProvider], statuses: dict[str, str], deadline: float
 ) -> None:
     """Read what is at the provider now into `sent`, and cancel what does not stop yet; `statuses` gets the answers."""
     sent.update(read_open_at_provider(table))
@@ -93,7 +93,7 @@ def _is_settled(sent: Mapping[str, AtProvider], statuses: Mapping[str, str]) -> 
     return not any(each.creating for each in sent.values()) and STOPPED.issuperset(statuses.values())
 
 
-def _cancel_side_by_side(provider: Provider, ids: Collection[str], deadline: float) -> dict[str, str]:
+def _cancel_side_by_side(provider: Own, ids: Collection[str], deadline: float) -> dict[str, str]:
     """Cancel these provider batches, and return their statuses as far as they are known by the deadline."""
     pool = ThreadPoolExecutor(_CALLS_AT_ONCE)
     try:
@@ -104,7 +104,7 @@ def _cancel_side_by_side(provider: Provider, ids: Collection[str], deadline: flo
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _cancel(provider: Provider, provider_batch_id: str) -> str:
+def _cancel(provider: Own, provider_batch_id: str) -> str:
     try:
         with provider.client(_CALL_SECONDS) as client:
             try:

@@ -13,7 +13,7 @@ from local.run.cancel_sentences import STOPPED, cost_sentence, outcome_sentences
 from local.run.fetch_partial import fetch_partial
 from local.run.records import AtProvider, list_files_at_provider, read_at_provider
 from local.stack.api_key import make_api_key
-from local.stack.provider_choice import Provider
+from local.stack.provider_choice import Own
 from local.stack.running import TENANT, Stack
 
 _SECONDS = 10.0
@@ -21,7 +21,7 @@ _CALL_SECONDS = 3.0
 _LOOK_SECONDS = 0.5
 
 
-def cancel_one(stack: Stack, provider: Provider, batch_id: str, say: Callable[[str], None], out: Path) -> None:
+def cancel_one(stack: Stack, provider: Own, batch_id: str, say: Callable[[str], None], out: Path) -> None:
     """Cancel the batch, wait for its end, put what was finished into `out`, and say what became of the provider batches."""
     table = stack.clients.table(stack.table)
     running = read_at_provider(table, batch_id).running
@@ -56,7 +56,7 @@ class _Seen:
         return not self.sent.creating and all(status in STOPPED for status in self.statuses.values())
 
 
-def _cancel_and_wait(stack: Stack, provider: Provider, batch_id: str) -> _Seen:
+def _cancel_and_wait(stack: Stack, provider: Own, batch_id: str) -> _Seen:
     """Cancel the batch, and return what is seen when the provider has followed, or after ten seconds."""
     deadline = time.monotonic() + _SECONDS
     _request_cancel(stack, batch_id)
@@ -75,12 +75,12 @@ def _request_cancel(stack: Stack, batch_id: str) -> None:
         return  # the caller looks at the provider itself, whether the API answered or not
 
 
-def _look(stack: Stack, provider: Provider, batch_id: str) -> _Seen:
+def _look(stack: Stack, provider: Own, batch_id: str) -> _Seen:
     now, deadline = read_at_provider(stack.clients.table(stack.table), batch_id), time.monotonic() + _SECONDS
     return _Seen(now, {running: _status(provider, running, deadline) for running in now.running})
 
 
-def _status(provider: Provider, provider_batch_id: str, deadline: float) -> str:
+def _status(provider: Own, provider_batch_id: str, deadline: float) -> str:
     if time.monotonic() > deadline:  # a provider that does not answer must not cost a time-out for each batch
         return "unknown"
     try:

@@ -17,7 +17,7 @@ from local.run.provider_files import delete_files, left_sentence
 from local.run.records import list_files_at_provider, list_open_shards, read_progress
 from local.run.reporting import Display
 from local.stack.deploy import STACK
-from local.stack.provider_choice import Provider
+from local.stack.provider_choice import Own
 from local.stack.running import Stack
 
 MINUTES = 10  # OpenAI ends a cancelled batch within them
@@ -28,7 +28,7 @@ _MOST_AT_ONCE = 10
 
 
 def fetch_partial(
-    stack: Stack, provider: Provider, batch_id: str, out: Path, say: Callable[[str], None], minutes: float = MINUTES
+    stack: Stack, provider: Own, batch_id: str, out: Path, say: Callable[[str], None], minutes: float = MINUTES
 ) -> bool:
     """Wait for the end of a cancelled batch, and put what was finished into `out`; return whether the batch has ended.
 
@@ -51,7 +51,7 @@ def fetch_partial(
     return ended
 
 
-def _await_end(stack: Stack, provider: Provider, batch_id: str, minutes: float) -> bool:
+def _await_end(stack: Stack, provider: Own, batch_id: str, minutes: float) -> bool:
     """Wait until the batch has ended or the time is over, and return whether the batch has ended."""
     table, function = stack.clients.table(stack.table), _advance_function(stack)
     deadline, asked = time.monotonic() + minutes * 60, dict[int, float]()
@@ -69,7 +69,7 @@ def _await_end(stack: Stack, provider: Provider, batch_id: str, minutes: float) 
     return now.ended
 
 
-def _due_shards(stack: Stack, provider: Provider, batch_id: str, asked: dict[int, float]) -> Iterator[int]:
+def _due_shards(stack: Stack, provider: Own, batch_id: str, asked: dict[int, float]) -> Iterator[int]:
     """Yield the shards whose provider batch is over; a shard that still does not end is due again ten seconds later."""
     left = list_open_shards(stack.clients.table(stack.table), batch_id)
     for shard in sorted(left, key=lambda shard: asked.get(shard, 0.0)):
@@ -79,7 +79,7 @@ def _due_shards(stack: Stack, provider: Provider, batch_id: str, asked: dict[int
             yield shard
 
 
-def _has_ended(provider: Provider, provider_batch_id: str) -> bool:
+def _has_ended(provider: Own, provider_batch_id: str) -> bool:
     try:
         with provider.client(_CALL_SECONDS) as client:
             return client.retrieve_batch(provider_batch_id).ended

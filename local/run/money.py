@@ -57,6 +57,9 @@ def estimate_lines(preflight: str) -> list[str]:
     found: Mapping[str, Any] = json.loads(preflight)
     tokens = f"{found['estimated_input_tokens']:,} tokens in, {found['estimated_output_tokens']:,} out at most"
     lines = [f"Estimate: {found['lines'] - found['bad_lines']:,} requests, {tokens}, {_dollars(found)}.", found["note"]]
+    by_provider = found.get("lines_by_provider", {})
+    if len(by_provider) > 1:
+        lines.append(f"By provider: {', '.join(f'{name} {count:,}' for name, count in by_provider.items())}.")
     if found["bad_lines"]:
         lines.append(f"{found['bad_lines']:,} lines are bad, and the batch would {_would(found)}.")
     return lines

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from local.errors import UsageError
 from local.run.out_folder import find_foreign, is_ours, result_paths
-from local.stack.provider_choice import Provider
+from local.stack.provider_choice import Own
 
 #: What a run takes where no input is named.
 SAMPLE = "local/requests.jsonl"
@@ -14,9 +14,7 @@ _NAME_IT = "Name your file: make run INPUT=requests.jsonl"
 _ANOTHER = "Name another folder: make run OUT=results"
 
 
-def choose_paths(
-    source: str | None, out: str, own: Provider | None, environment: Mapping[str, str]
-) -> tuple[Path, Path]:
+def choose_paths(source: str | None, out: str, own: Own | None, environment: Mapping[str, str]) -> tuple[Path, Path]:
     """Return the input and the folder for the results; `source` is None where the user has named no input.
 
     Raises:

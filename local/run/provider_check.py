@@ -57,13 +57,14 @@ def _ask(provider: Provider, say: Callable[[str], None]) -> str:
 def _complaint(provider: Provider, error: BatchClientError) -> str | None:
     """Say why the provider cannot be used; None if it can, though it does not list its batches."""
     if isinstance(error, APIStatusError) and error.status in _REFUSALS:
-        return f"{provider.url} refused PROVIDER_API_KEY (HTTP {error.status})."
+        key = f"the api_key of {provider.name} in PROVIDERS" if provider.name else "PROVIDER_API_KEY"
+        return f"{provider.url} refused {key} (HTTP {error.status})."
     if isinstance(error, APIConnectionError) and error.status is None:
         why = error.message.rpartition(": ")[2]
         nothing = f"Nothing answers at {provider.url} ({why})"
         meant = "" if "certificate" in why else _first_that_answers([swapped_scheme(provider.url)], provider)
         return (
-            f"{nothing}, but a batch API does at {meant}. Write: {_written(meant)}."
+            f"{nothing}, but a batch API does at {meant}. Write: {_written(meant, provider)}."
             if meant
             else f"{nothing}. Is it up?"
         )
@@ -93,7 +94,7 @@ def _lists_files(provider: Provider) -> bool:
 def _no_api(provider: Provider, error: BatchClientError) -> str | None:
     meant = _first_that_answers(likely_urls(provider.url), provider)
     if meant:
-        return f"{provider.url} is not the base URL of a batch API, but {meant} is. Write: {_written(meant)}."
+        return f"{provider.url} is not the base URL of a batch API, but {meant} is. Write: {_written(meant, provider)}."
     if isinstance(error, NotFoundError) and error.code:
         return None  # an API that words its refusals as OpenAI does
     how = f"HTTP {error.status}" if error.status not in (None, 200) else "its answer is no list of batches"
@@ -114,5 +115,5 @@ def _answers(guess: Provider) -> bool:
     return True
 
 
-def _written(url: str) -> str:
-    return f"PROVIDER_BASE_URL={url}"
+def _written(url: str, provider: Provider) -> str:
+    return f'"base_url": "{url}" for {provider.name} in PROVIDERS' if provider.name else f"PROVIDER_BASE_URL={url}"

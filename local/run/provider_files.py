@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from batch_client import BatchClientError, NotFoundError
 from local.run.records import list_files_at_provider
-from local.stack.provider_choice import Provider
+from local.stack.provider_choice import Own
 from local.stack.running import Stack
 
 _SECONDS = 60.0
@@ -29,7 +29,7 @@ def left_sentence(left: list[str]) -> str:
     return f"Files left at the provider: {', '.join(left)}." if left else "No file of it is left at the provider."
 
 
-def _delete(own: Provider, file_id: str, deadline: float) -> bool:
+def _delete(own: Own, file_id: str, deadline: float) -> bool:
     if time.monotonic() > deadline:
         return False
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from local.stack.clients import Clients
 from local.stack.processes import Process
-from local.stack.provider_choice import Provider
+from local.stack.provider_choice import Own
 
 TENANT = "default"
 
@@ -26,7 +26,7 @@ class Stack:
     #: The folder of the run, with the logs.
     folder: Path
     #: The user's own provider; None with the emulator.
-    own: Provider | None = None
+    own: Own | None = None
     #: Whether the files at that provider stay until whoever fetches the results deletes them.
     deletes_late: bool = False
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from local.errors import ParameterError
 from local.stack.deploy import Template
 from local.stack.parameters import Parameter, overrides, parameters
-from local.stack.provider_choice import KEY, URL, Provider, named_provider
+from local.stack.provider_choice import KEY, URL, Own, Provider, named_provider
 
 # The emulator answers within seconds: waiting as long as for a real provider would only make a trial run slow.
 EMULATOR_VALUES: Mapping[str, str] = {"PollFloorSeconds": "1", "RetryFloorSeconds": "1"}
@@ -58,8 +58,8 @@ class Settings:
 
     #: Values of template parameters, by the names of the parameters.
     values: Mapping[str, str]
-    #: The user's own provider; None means the emulator.
-    own: Provider | None = None
+    #: The user's own provider, or several; None means the emulator.
+    own: Own | None = None
     #: Whether the stack keeps the files at that provider for whoever fetches the results, and then deletes the files.
     deletes_late: bool = False
 
@@ -69,12 +69,12 @@ class Settings:
             return self
         return replace(self, values={**self.values, _KEEP: "true"}, deletes_late=True)
 
-    def parameters_for(self, template: Template, provider: Provider) -> dict[str, str]:
+    def parameters_for(self, template: Template, provider: Own) -> dict[str, str]:
         """Return the parameters for a deploy of `template` that sends batches to `provider`."""
         values = {**(OWN_VALUES if self.own else EMULATOR_VALUES), **self.values, **provider.values}
         return {name: value for name, value in values.items() if name in template.get("Parameters", {})}
 
-    def secrets(self, provider: Provider) -> dict[str, str]:
+    def secrets(self, provider: Own) -> dict[str, str]:
         """Return what to store in the secrets of a stack whose batches go to `provider`, by the output that names each."""
         values = {**self.values, **provider.values}
         return {output: values[name] for name, output in SECRETS.items() if values.get(name)}

@@ -12,7 +12,7 @@ from local import ROOT, engine
 from local.stack.clients import Clients
 from local.stack.deploy import TEMPLATE, build, deploy, read_template, store_secrets
 from local.stack.processes import Process
-from local.stack.provider_choice import Provider
+from local.stack.provider_choice import Own, Provider
 from local.stack.running import Stack
 from local.stack.settings import Settings
 
@@ -40,7 +40,7 @@ def start_stack(
         emulator = None if own else _start_emulator(folder, host, started)
         say("Building the layers and functions …")
         files = build(content, template.parent, folder / "scratch")
-        provider = own or _await_emulator(emulator)
+        provider: Own = own or _await_emulator(emulator)
         await_engine(aws, port)
         processes = tuple(process for process in (aws, emulator) if process)
         clients = Clients(engine.endpoint_url(port))

@@ -50,6 +50,8 @@ ACCEPTS = [
     None, None, '{"finish_reason": ["stop"], "not_empty": true}', '{"json": true}', '{"finish_reason": ["stop", "length"]}',
 ]  # fmt: skip
 MODELS = ("o4-mini", "gpt-5-nano")  # are sold by flex processing
+# Which models each provider gets; None for one provider. A retry may change a model to one that another gets.
+PROVIDERS = [None, None, {"a": ["o4*"], "b": ["*"]}, {"a": ["o4*"], "b": ["gpt-*"], "c": ["*"]}]
 OWN = ["good", "empty", *SAYS]  # of a request that is sent on its own
 IN_A_FILE = [sort for sort in SORTS if sort != "missing"]
 STATUSES = ["validating", "in_progress", "finalizing", "pondering", "cancelling"]
@@ -103,13 +105,18 @@ bad = st.dictionaries(st.integers(0, len(IDS) - 1), st.sampled_from(BAD), max_si
 strikes = st.builds(Strike, st.sampled_from(["kill", "fail", "overtake"]), st.integers(0, 6), st.booleans())
 
 
+def world_of(providers: dict[str, list[str]] | None) -> StruckWorld:
+    made = StruckWorld(providers=providers, max_requests_per_shard=4, provider_profile="openai")
+    made.models = MODELS
+    return made
+
+
 class Walk(RuleBasedStateMachine):
     """Services to which anything may happen, in any order."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = StruckWorld(max_requests_per_shard=4, provider_profile="openai")
-        self.world.models = MODELS
+        self.world = world_of(None)
         self.cancels = False
 
     @initialize(
@@ -117,7 +124,8 @@ class Walk(RuleBasedStateMachine):
         room=st.sampled_from([None, None, 60, 200]), bad=st.just({}) | bad,
         deadline_action=st.sampled_from(["wait", "resubmit", "finish"]), chunk=st.sampled_from([65_536, 300]),
         most_bytes=st.sampled_from([None, None, None, 500, 250]), accept=st.sampled_from(ACCEPTS),
-        inline=st.booleans(), service_tier=st.sampled_from(["flex", "flex", "standard"]),
+        inline=st.booleans(), providers=st.sampled_from(PROVIDERS),
+        service_tier=st.sampled_from(["flex", "flex", "standard"]),
         first=st.lists(slow_fates | fates, max_size=3),
         own=st.dictionaries(st.sampled_from(IDS), st.sampled_from(OWN), max_size=4),
         flex=st.dictionaries(st.sampled_from(IDS), st.sampled_from(["default", "full"]), max_size=4),
@@ -125,9 +133,11 @@ class Walk(RuleBasedStateMachine):
     def upload(
         self, lines: int, models: int, room: int | None, bad: dict[int, str], deadline_action: str, chunk: int,
         most_bytes: int | None, accept: str | None, service_tier: str, first: list[Fate], own: dict[str, str],
-        flex: dict[str, str], *, cancels: bool, inline: bool,
+        flex: dict[str, str], providers: dict[str, list[str]] | None, *, cancels: bool, inline: bool,
     ) -> None:  # fmt: skip
-        self.cancels, self.world.provider.inline = cancels, inline
+        if providers:
+            self.world = world_of(providers)
+        self.cancels, self.world.provider.inline = cancels, inline and not providers
         self.world.provider.fates, self.world.provider.own, self.world.provider.flex = [*first], {**own}, {**flex}
         self.world.change(deadline_action=deadline_action, deadline_service_tier=service_tier)
         self.world.memory.bucket.chunk = chunk  # a plan looks at the clock between two
@@ -174,6 +184,12 @@ class Walk(RuleBasedStateMachine):
     @rule(trouble=troubles, calls=st.integers(0, 2))
     def trouble_a_call(self, trouble: Trouble, calls: int) -> None:
         self.world.provider.troubles += [*[None] * calls, trouble]
+
+    @precondition(lambda self: self.world.doors)
+    @rule(choice=st.integers(0, 2), seconds=st.sampled_from([60, 3_600, 40_000]))
+    def lose_a_provider(self, choice: int, seconds: int) -> None:
+        doors = [*self.world.doors.values()]
+        doors[choice % len(doors)].down_until = self.world.clock.now + seconds
 
     @rule(strike=strikes)
     def strike(self, strike: Strike) -> None:

@@ -16,7 +16,7 @@ import httpx
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 # what a user may have set for their own work must not reach the tests
-_FOREIGN = ("AWS_", "BATCHYARD_", "PROVIDER_")
+_FOREIGN = ("AWS_", "BATCHYARD_", "PROVIDER")
 
 
 def environment(**settings: str) -> dict[str, str]:

@@ -16,9 +16,14 @@ logging.getLogger().setLevel(max(logging.getLogger().level, logging.WARNING))
 logger = Logger(service="batchyard", utc=True)  # the template sets its level, by a variable that Powertools reads
 
 
-def publish(counts: Mapping[str, int | float]) -> None:
-    """Publish each count, or amount of dollars as a float, under the stack's name; nothing is published if there is none."""
+def publish(counts: Mapping[str, int | float], **dimensions: str) -> None:
+    """Publish each count, or amount of dollars as a float, under the stack's name; nothing is published if there is none.
+
+    Each value of a dimension makes metrics of its own, so there must be few.
+    """
     metrics = Metrics(namespace=NAMESPACE)  # Powertools reads the name of the stack from a variable, too
+    for name, value in dimensions.items() if counts else ():
+        metrics.add_dimension(name, value)
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.NoUnit if isinstance(count, float) else MetricUnit.Count, count)
     if counts:

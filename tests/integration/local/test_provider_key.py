@@ -38,6 +38,8 @@ class _Answers(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.regions.append(self.headers["authorization"].split("/")[2])
+        if self.headers.get("x-amz-target") == "secretsmanager.GetSecretValue":
+            return self._show()
         if self.headers.get("x-amz-target") != "secretsmanager.PutSecretValue":
             return self._answer(200, STACKS.encode())
         asked: dict[str, Any] = json.loads(body)
@@ -47,6 +49,13 @@ class _Answers(BaseHTTPRequestHandler):
             )
         self.server.stored.append((asked["SecretId"], asked["SecretString"]))
         return self._answer(200, json.dumps({"ARN": ARN, "Name": SECRET}).encode())
+
+    def _show(self) -> None:
+        if not self.server.stored:
+            missing = {"__type": "ResourceNotFoundException", "message": "no value"}
+            return self._answer(400, json.dumps(missing).encode())
+        shown = {"ARN": ARN, "Name": SECRET, "SecretString": self.server.stored[-1][1]}
+        return self._answer(200, json.dumps(shown).encode())
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)

@@ -96,7 +96,7 @@ def shard(attempts: int) -> Shard:
     made = [Attempt(number=at + 1, started_at=0, lines=3, succeeded=2, failed=at % 2, runs=9) for at in range(attempts)]
     return Shard(
         batch_id=BATCH_ID, shard=0, expires_at_ttl=0, endpoint="/v1/responses", model="gpt-4.1-mini", lines=3, first=0, last=2,
-        unfinished=0, status=DONE, completed=2, failed=1, attempts=made,
+        provider="api.openai.com", unfinished=0, status=DONE, completed=2, failed=1, attempts=made,
     )  # fmt: skip
 
 

@@ -8,30 +8,43 @@ from typing import Any, Final
 from batchyard.api.tenancy import LIMITS
 from batchyard.costs import prices
 from batchyard.domain.errors import ApiError
+from batchyard.providers.account import Account
+from batchyard.providers.routing import takes_model
 from batchyard.services import Services
 
 SHOWN: Final = 200  # characters of a name
 
 
 def list_models(services: Services, tenant: str) -> dict[str, Any]:
-    """List the models of the tenant's newest batches, then those that the price list names for the provider."""
+    """List the models of the tenant's newest batches, then those that the price list or the settings name for the providers."""
     known = dict(_used(services, tenant))
-    sellers = dict.fromkeys(account.sellers for account in services.accounts.values())
-    named = [each for known in sellers for each in prices.names(known)]
-    listed = {name: _listed(name, seller) for name, seller in named if name not in known}
+    listed = {
+        name: _listed(name, seller)
+        for account in services.accounts.values()
+        for name, seller in _named(account)
+        if name not in known
+    }
     return {"object": "list", "data": [*known.values(), *listed.values()]}
 
 
 def retrieve_model(services: Services, tenant: str, model: str) -> dict[str, Any]:
     """Show a model; raises ApiError 404 if neither the tenant's newest batches nor the price list know the model."""
     for account in services.accounts.values():
-        if seller := prices.seller_of(account.sellers, model):
+        if takes_model(account.entry, model) and (seller := prices.seller_of(account.sellers, model)):
             return _listed(model, seller)
     used = dict(_used(services, tenant))
     if model not in used:
         message = f"The model '{model[:SHOWN]}' does not exist or you do not have access to it."
         raise ApiError(HTTPStatus.NOT_FOUND, message, code="model_not_found", param="model")
     return used[model]
+
+
+def _named(account: Account) -> Iterator[tuple[str, str]]:
+    """Yield the models that a provider gets and that its price list or its entry spells out, and who sells each."""
+    yield from ((name, seller) for name, seller in prices.names(account.sellers) if takes_model(account.entry, name))
+    for name in account.entry.models:
+        if "*" not in name and "?" not in name:
+            yield name, prices.seller_of(account.sellers, name) or account.name
 
 
 def _used(services: Services, tenant: str) -> Iterator[tuple[str, dict[str, Any]]]:

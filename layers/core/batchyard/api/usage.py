@@ -22,6 +22,7 @@ GROUPS: Final[dict[str, Callable[[Bill], Parts]]] = {
     "model": lambda bill: (
         (model, bill.lines_of(model), usage, bill.cost.get(model, Cost())) for model, usage in bill.usage.items()
     ),
+    "provider": lambda bill: ((name, each.lines, each.usage, each.cost) for name, each in bill.providers.items()),
     "batch": lambda bill: iter([(bill.batch_id, bill.lines, _used(bill), _paid(bill))]),
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from batchyard.costs.bill import Bill, bill_day
+from batchyard.costs.bill import Bill, Share, bill_day
 from batchyard.costs.budget import month_of
 from batchyard.costs.cost import dollars
 from batchyard.costs.usage import Usage
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CODE: Final = "budget_exceeded"
 SETTLED_AFTER: Final = 5 * DAY  # a batch that drains is billed two days late, and the sweep may be late, too
-SEVERAL: Final = "several"  # models of a batch that has not ended
+SEVERAL: Final = "several"  # models, or providers, of a batch that has not ended
 REMEDY: Final = "Have the operator raise the budget (make budget)"
 HELD_BACK: Final = BatchError(
     CODE,
@@ -109,7 +109,11 @@ def this_month(services: Services, tenant: str, unended: Mapping[str, Spent] | N
 def _so_far(batch: Batch, today: str) -> Bill:
     model, done = batch.model or SEVERAL, batch.counts.completed + batch.counts.failed
     used = {model: batch.usage} if batch.usage else {}
-    return Bill(day=today, batch_id=batch.batch_id, lines=done, usage=used, cost={model: batch.cost})
+    provider = batch.providers[0] if len(batch.providers) == 1 else SEVERAL
+    return Bill(
+        day=today, batch_id=batch.batch_id, lines=done, usage=used, cost={model: batch.cost},
+        providers={provider: Share(done, batch.usage or Usage(), batch.cost)},
+    )  # fmt: skip
 
 
 def why_refused(month: Month | None) -> BatchError | None:
@@ -137,8 +141,6 @@ def estimate(services: Services, batch: Batch, shard: Shard, lines: int, *, dire
         return 0
     inputs, outputs = found["estimated_input_tokens"], found["estimated_output_tokens"]
     used, target = Usage(inputs, 0, outputs), (shard.model, shard.endpoint)
-    whole, of_lines = (
-        services.account(shard.provider).prices.cost(used, *target, batch=not direct),
-        max(1, int(found["lines"])),
-    )
+    prices, of_lines = services.account(shard.provider).prices, max(1, int(found["lines"]))
+    whole = prices.cost(used, *target, batch=not direct)
     return whole.amount * lines // of_lines

@@ -11,6 +11,14 @@ from batchyard.costs.usage import Usage
 SHOWN_NAME: Final = 100  # characters of a model's name, in a bill and in an estimate
 
 
+class Share(msgspec.Struct, frozen=True):
+    """What one provider had of a batch."""
+
+    lines: int = 0
+    usage: Usage = Usage()
+    cost: Cost = Cost()
+
+
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
     """The record `USAGE#<tenant>` / `<day>#<batch id>`: what a batch used, and what that cost."""
 
@@ -23,6 +31,8 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     cost: dict[str, Cost]
     #: The lines with an outcome that were for each model; empty for a batch of one model that has not ended.
     model_lines: dict[str, int] = {}
+    #: The share of each provider, by its name.
+    providers: dict[str, Share] = {}
 
     def lines_of(self, model: str) -> int:
         """Return how many lines were for a model; all of them where the bill names one model alone."""

@@ -99,9 +99,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     owned_by_request: str | None = None
     on_invalid: str = REFUSE
     dry_run: bool = False
-    #: The name of the provider that all its lines go to; None where the lines decide.
+    #: The provider that all its lines go to, None where the lines decide; and those that it has shards for.
     provider: str | None = None
-    #: The names of the providers that it has shards for.
     providers: list[str] = []
     #: US dollars, as text: the table holds whole numbers only.
     max_cost_usd: str | None = None
@@ -113,9 +112,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     preflight: str | None = None
     counts: Counts = Counts()
     usage: Usage | None = None
-    #: What the tokens of `usage` cost.
+    #: What the tokens of `usage` cost; and what stands at the provider is estimated to cost beyond, in 1 / PER_DOLLAR dollars.
     cost: Cost = Cost()
-    #: What stands at the provider is estimated to cost beyond `cost`, in parts of 1 / PER_DOLLAR dollars.
     expected: int = 0
     #: The whole `cost` that the report shows, as JSON text; None until the batch ends.
     priced: str | None = None
@@ -137,8 +135,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     errors_total: int = 0
     #: What shards of the batch wait for; None while no shard waits.
     paused: str | None = None
-    #: Whether the last event on the bus said that the batch is paused.
-    told_paused: bool = False
+    told_paused: bool = False  # whether the last event on the bus said that the batch is paused
     #: When the shards were last asked to act at once, by a cancel or a resume.
     shards_asked_at: int | None = None
     #: Executions that died before the present one.

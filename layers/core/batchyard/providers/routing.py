@@ -9,6 +9,7 @@ from batchyard.providers.entries import Entry
 
 CODE: Final = "no_provider"
 SHOWN: Final = 64  # characters of a model
+MOST_TOLD: Final = 1_000  # characters of what there is
 
 
 def choose(entries: Iterable[Entry], url: str, model: str, wanted: str | None = None) -> Entry | None:
@@ -18,13 +19,19 @@ def choose(entries: Iterable[Entry], url: str, model: str, wanted: str | None = 
 
 def takes(entry: Entry, url: str, model: str) -> bool:
     """Tell whether a provider gets lines of this url and model."""
-    return _matches(entry.urls, url) and _matches(entry.models, model)
+    return _matches(entry.urls, url) and takes_model(entry, model)
+
+
+def takes_model(entry: Entry, model: str) -> bool:
+    """Tell whether a provider gets lines of this model, at some url."""
+    return _matches(entry.models, model)
 
 
 def no_provider(entries: Iterable[Entry], url: str, model: str, wanted: str | None = None) -> BatchError:
     """Say that no provider takes a line, and what each one takes."""
     known = "; ".join(f"{each.name} takes {_told(each)}" for each in entries if wanted in {None, each.name})
     whose = f"The provider '{wanted}', which the batch is for, does not take" if wanted else "No provider takes"
+    known = known if len(known) <= MOST_TOLD else known[: MOST_TOLD - 1] + "…"
     message = f"{whose} the model '{model[:SHOWN]}' at {url}: {known or 'there is no such provider'}."
     return BatchError(CODE, f"{message} Change the model, or have the operator add it to Providers.", "body.model")
 

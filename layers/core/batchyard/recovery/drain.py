@@ -37,5 +37,5 @@ def _give_up(run: SweepRun, batch: Batch, reason: BatchError) -> None:
     services, shards = run.services, list(run.services.batch_store.shards(batch.batch_id))
     bill.keep(services, batch, shards, batch.counts.completed + batch.counts.failed)
     if end_batch(services, batch.batch_id, reason):
-        bill.publish_spent(shards)
+        bill.publish_spent(services, shards)
         run.count("BatchesFailed", batch_id=batch.batch_id)

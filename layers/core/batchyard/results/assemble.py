@@ -82,7 +82,7 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     bill.keep(services, batch, shards, summary.lines - batch.taken_over)
     moved = services.batch_store.move_batch(batch.batch_id, status, services.now(), **found)
     if moved is not None:
-        bill.publish_spent(shards)
+        bill.publish_spent(services, shards)
     return moved or services.batch_store.batch(batch.batch_id)
 
 

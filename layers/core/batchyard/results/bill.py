@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.costs.bill import SHOWN_NAME, Bill, bill_day
+from batchyard.costs.bill import SHOWN_NAME, Bill, Share, bill_day
 from batchyard.costs.cost import EXACT_DIGITS, Cost, Price, dollars
 from batchyard.costs.prices import BATCH, FLEX, FULL, Prices, price_list
 from batchyard.costs.usage import Usage
@@ -41,6 +41,9 @@ def shape(services: Services, batch: Batch, shards: list[Shard]) -> dict[str, An
             }
             for model in shown
         },
+        "by_provider": {
+            name: {**each.cost.shape(), **_tokens(each.usage)} for name, each in _by_provider(shards).items()
+        },
         "basis": _one(list(basis.values())),
         "priced_at": price_list().at,
         "estimate_usd": estimate,
@@ -61,24 +64,39 @@ def keep(services: Services, batch: Batch, shards: list[Shard], lines: int) -> N
     done = Counter[str]()
     for shard in shards:
         done[shard.model[:SHOWN_NAME]] += shard.completed + shard.failed
-    bill = Bill(day=day, batch_id=batch.batch_id, lines=lines, usage=used, cost=paid, model_lines=dict(done))
+    bill = Bill(
+        day=day, batch_id=batch.batch_id, lines=lines, usage=used, cost=paid, model_lines=dict(done),
+        providers=_by_provider(shards),
+    )  # fmt: skip
     services.quota_store.keep_bill(batch.tenant, bill, now + KEPT)
 
 
-def publish_spent(shards: list[Shard]) -> None:
+def publish_spent(services: Services, shards: list[Shard]) -> None:
     """Publish what a batch cost and used, as metrics; only whoever ended the batch calls this, so that nothing counts twice.
 
-    A worker that dies after it ended the batch leaves its metrics out. The bill is the truth.
+    A stack with several providers has these metrics by provider, too. A worker that dies after it ended the batch leaves its
+    metrics out. The bill is the truth.
     """
     cost, usage = sum((shard.cost for shard in shards), Cost()), sum((shard.usage for shard in shards), Usage())
     if usage != Usage():
-        publish(
-            {
-                "DollarsSpent": dollars(cost.amount),
-                "InputTokens": usage.input_tokens,
-                "OutputTokens": usage.output_tokens,
-            }
-        )
+        publish(_spent(usage, cost))
+        for name, each in _by_provider(shards).items() if len(services.accounts) > 1 else ():
+            publish(_spent(each.usage, each.cost), Provider=name)
+
+
+def _spent(usage: Usage, cost: Cost) -> dict[str, int | float]:
+    return {
+        "DollarsSpent": dollars(cost.amount), "InputTokens": usage.input_tokens, "OutputTokens": usage.output_tokens,
+    }  # fmt: skip
+
+
+def _by_provider(shards: list[Shard]) -> dict[str, Share]:
+    sums: dict[str, Share] = {}
+    for shard in sorted(shards, key=lambda each: each.provider):
+        known = sums.get(shard.provider, Share())
+        lines = known.lines + shard.completed + shard.failed
+        sums[shard.provider] = Share(lines, known.usage + shard.usage, known.cost + shard.cost)
+    return sums
 
 
 def _by_model(shards: list[Shard]) -> dict[str, tuple[Usage, Cost]]:

@@ -57,6 +57,12 @@ def test_the_estimate_is_one_sentence(usd: float | None, told: str) -> None:
     ]
 
 
+def test_of_several_providers_the_estimate_says_how_many_requests_each_gets() -> None:
+    told = estimate_lines(preflight(2.0, lines_by_provider={"groq": 4, "openai": 6_000}))
+    assert told[-1] == "By provider: groq 4, openai 6,000."
+    assert "By provider" not in " ".join(estimate_lines(preflight(2.0, lines_by_provider={"openai": 10})))
+
+
 @pytest.mark.parametrize(("would", "told"), [(True, "run without them"), (False, "be refused")])
 def test_bad_lines_are_told(would: bool, told: str) -> None:
     lines = estimate_lines(preflight(1.0, bad_lines=3, would_run=would))

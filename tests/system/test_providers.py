@@ -1,0 +1,75 @@
+"""Several providers of the user's own, as `make run` meets them: one file in, one result out, and each provider its lines."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.system.processes import ledger, own_provider
+from tests.system.running_stack import jsonl
+from tests.system.test_run import finished
+
+MODELS = ("gpt-4.1-mini", "llama-3.3-70b", "gpt-4.1-mini", "mistral-small")
+LINES = 60
+
+
+def line(number: int) -> dict[str, Any]:
+    body = {"model": MODELS[number % len(MODELS)], "messages": [{"role": "user", "content": f"Line {number}"}]}
+    return {"custom_id": f"r{number}", "method": "POST", "url": "/v1/chat/completions", "body": body}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "mixed.jsonl"
+    path.write_bytes(jsonl(line(number) for number in range(LINES)))
+    return path
+
+
+@pytest.fixture
+def two() -> Iterator[tuple[Mapping[str, str], Mapping[str, str]]]:
+    with own_provider("--api-key", "sk-of-gpt-only") as first, own_provider("--api-key", "sk-of-rest-only") as second:
+        yield first, second
+
+
+def described(first: Mapping[str, str], second: Mapping[str, str], **changed: Any) -> dict[str, Any]:
+    gpt = {"base_url": first["PROVIDER_BASE_URL"], "api_key": first["PROVIDER_API_KEY"], "models": ["gpt-*"]}
+    rest = {"base_url": second["PROVIDER_BASE_URL"], "api_key": second["PROVIDER_API_KEY"]}
+    return {"gpt": gpt, "rest": {**rest, **changed}}
+
+
+def lines_at(provider: Mapping[str, str]) -> set[str]:
+    return {custom_id for made in ledger(provider) for custom_id in made["billed"]}
+
+
+def test_one_file_goes_to_two_providers_and_comes_back_in_order(
+    source: Path, tmp_path: Path, two: tuple[Mapping[str, str], Mapping[str, str]]
+) -> None:
+    file, out = tmp_path / "providers.json", tmp_path / "out"
+    file.write_text(json.dumps(described(*two)))
+    status, said = finished("run", "--input", str(source), "--out", str(out), PROVIDERS=str(file))
+    assert status == 0, said
+    answers = [json.loads(each) for each in (out / "output.jsonl").read_text().splitlines()]
+    assert [each["custom_id"] for each in answers] == [f"r{number}" for number in range(LINES)]
+    report = json.loads((out / "report.json").read_text())
+    assert report["outcomes_equal_lines"]
+    assert {(shard["provider"], shard["model"]) for shard in report["shards"]} == {
+        ("gpt", "gpt-4.1-mini"), ("rest", "llama-3.3-70b"), ("rest", "mistral-small"),
+    }  # fmt: skip
+    gpt = {f"r{number}" for number in range(LINES) if MODELS[number % len(MODELS)].startswith("gpt")}
+    assert lines_at(two[0]) == gpt
+    assert lines_at(two[1]) == {f"r{number}" for number in range(LINES)} - gpt
+    shown = said + "".join(path.read_text() for path in out.rglob("*") if path.is_file())
+    assert all(provider["PROVIDER_API_KEY"] not in shown for provider in two)
+
+
+def test_a_key_that_one_of_them_refuses_is_told_before_anything_is_sent(
+    source: Path, tmp_path: Path, two: tuple[Mapping[str, str], Mapping[str, str]]
+) -> None:
+    given = json.dumps(described(*two, api_key="sk-another-very-secret"))
+    status, said = finished("run", "--input", str(source), "--out", str(tmp_path / "out"), PROVIDERS=given)
+    assert status == 1
+    assert "refused the api_key of rest in PROVIDERS (HTTP 401). Nothing was sent." in said
+    assert "sk-another-very-secret" not in said
+    assert not lines_at(two[0]) | lines_at(two[1])
