@@ -34,8 +34,8 @@ def message(question: "Question") -> dict[str, Any]:
 
 def _usage(question: "Question", text: str) -> dict[str, Any]:
     """Count tokens as Anthropic does: those of a marked system prompt beside the others, now written to the cache, now read."""
-    kept = _marked(question.body.get("system"))
-    marked = tokens(kept) if kept else 0
+    told = _marked(question.body.get("system"))
+    marked = tokens(told) if told else 0
     read = marked if question.mark[-1] in _ODD else 0
     fresh = max(0, question.prompt_tokens - marked)
     return {

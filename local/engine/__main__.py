@@ -23,17 +23,23 @@ def taken_as_encrypted(application: Application) -> Application:
     return encrypted
 
 
+_PROTOCOL = b"x-forwarded-proto"
 _PLACES_OF_API = ("/v1/", "/health/", "/console/")
 
 
 def with_api_at_v1(application: Application) -> Application:
-    """Serve the one HTTP API of the stack at `/v1`, `/health` and `/console` of the engine's address, where no S3 bucket is."""
+    """Serve the one HTTP API of the stack at `/v1`, `/health` and `/console` of the engine's address, where no S3 bucket is.
+
+    The API tells its clients addresses of its own, which are of plain HTTP here.
+    """
 
     async def with_api(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (scope["path"] + "/").startswith(_PLACES_OF_API):
             apis = import_module("ministack.services.apigateway")._apis
             prefix = f"/_aws/execute-api/{next(iter(apis), 'none')}"
-            scope = {**scope, "path": prefix + scope["path"], "raw_path": prefix.encode() + scope["raw_path"]}
+            headers = [*(header for header in scope["headers"] if header[0] != _PROTOCOL), (_PROTOCOL, b"http")]
+            place = {"path": prefix + scope["path"], "raw_path": prefix.encode() + scope["raw_path"]}
+            scope = {**scope, **place, "headers": headers}
         await application(scope, receive, send)
 
     return with_api
@@ -51,10 +57,12 @@ def main(socket: str, *left_out: str) -> None:
     """Serve on the inherited listening socket with the number `socket`, without the mends and wrappers `left_out`."""
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # both go to one log
     application: Application = import_module("ministack.app").app
-    for name in MENDS.keys() - set(left_out):
-        MENDS[name]()
-    for name in WRAPPERS.keys() - set(left_out):
-        application = WRAPPERS[name](application)
+    for name, mend in MENDS.items():
+        if name not in left_out:
+            mend()
+    for name, wrapper in WRAPPERS.items():  # in their order
+        if name not in left_out:
+            application = wrapper(application)
     _raise_open_files()
     config = import_module("hypercorn.config").Config()
     config.bind = [f"fd://{socket}"]

@@ -101,8 +101,17 @@ class MemoryBatchStore(BatchStore):
     def open_batches(self, tenant: str, most: int) -> int:
         return min(most, sum(batch.tenant == tenant and not batch.ended for batch in self.batches.values()))
 
-    def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
-        own = [batch for batch in reversed(self.batches.values()) if batch.tenant == tenant]
+    def hide_batch(self, batch_id: str, now: int) -> bool:
+        return batch_id in self.batches and bool(self._replace(batch_id, {"deleted_at": now}))
+
+    def list_batches(
+        self, tenant: str, after: str | None, limit: int, *, newest_first: bool = True, messages: bool = False
+    ) -> tuple[list[Batch], bool]:
+        every = [batch for batch in self.batches.values() if batch.tenant == tenant]
+        shown = [
+            batch for batch in every if (batch.messages_input and batch.deleted_at is None) or batch.batch_id == after
+        ]
+        own = (shown if messages else every)[:: -1 if newest_first else 1]
         begin = next((at + 1 for at, batch in enumerate(own) if batch.batch_id == after), 0)
         return own[begin : begin + limit], len(own) > begin + limit
 

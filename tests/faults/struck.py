@@ -265,8 +265,11 @@ class StruckWorld(AnyWorld[FatesProvider]):
         self.change(max_requests_per_shard=lines)
 
     def change(self, **settings: Any) -> None:
-        """Change settings of the services."""
+        """Change settings of the services, and what their providers have of these."""
         self.services.settings = msgspec.structs.replace(self.services.settings, **settings)
+        for account in self.services.accounts.values():
+            limits = {name: value for name, value in settings.items() if name in account.entry.__struct_fields__}
+            account.entry = msgspec.structs.replace(account.entry, **limits)
 
     def play_until(self, operation: str, *, before: bool = False) -> None:
         """Play until the provider was called so, or is about to be."""

@@ -109,11 +109,14 @@ def put_upload(made: MemoryServices) -> None:
     made.upload_store.add_part(part)
 
 
-def samples(door: str, *cases: str) -> pytest.MarkDecorator:
-    """Parametrize over the door's samples whose case begins so; never over none."""
-    found = sorted(
-        path for path in (ROOT / "events").glob(f"{door}.*.json") if path.name.split(".")[1].startswith(cases or ("",))
-    )
+OF_ANTHROPIC = "message-batch"
+
+
+def samples(door: str, *cases: str, of_anthropic: bool = False) -> pytest.MarkDecorator:
+    """Parametrize over the door's samples whose case begins so, those of Anthropic's routes apart; never over none."""
+    every = sorted((ROOT / "events").glob(f"{door}.*.json"))
+    begun = [path for path in every if path.name.split(".")[1].startswith(cases or ("",))]
+    found = [path for path in begun if (OF_ANTHROPIC in path.name) == of_anthropic]
     assert found, (door, cases)
     return pytest.mark.parametrize("path", found, ids=lambda path: path.stem)
 
@@ -467,6 +470,41 @@ def test_a_refused_call_gets_openai_s_envelope_and_changes_nothing(at_hand: Memo
         [],
         [],
     )
+
+
+# Of each refused sample of Anthropic's routes: status, type, and how the message begins.
+REFUSALS_OF_ANTHROPIC = {
+    "create-message-batch-bad-custom-id": (400, "invalid_request_error", "requests.0.custom_id: "),
+    "create-message-batch-without-max-tokens": (400, "invalid_request_error", "requests.0.params.max_tokens: "),
+    "retrieve-message-batch-unknown": (404, "not_found_error", "There is no message batch "),
+}
+
+
+@samples("api", "refused-", of_anthropic=True)
+def test_a_refused_call_of_anthropic_s_gets_its_envelope_and_changes_nothing(
+    at_hand: MemoryServices, path: Path
+) -> None:
+    kept = at_hand.batch_store.batches, at_hand.file_store.known, at_hand.bucket.stored
+    before = [dict(each) for each in kept]
+    answer = call(path)
+    status, kind, begin = REFUSALS_OF_ANTHROPIC[path.name.split(".")[1].removeprefix("refused-")]
+    told = body(answer)
+    assert (answer["statusCode"], told["type"], told["error"]["type"]) == (status, "error", kind)
+    assert told["error"]["message"].startswith(begin)
+    assert told["request_id"] == answer["headers"]["request-id"] == Context.aws_request_id
+    assert list(kept) == before
+
+
+@samples("api", "create-message-batch", of_anthropic=True)
+def test_a_created_message_batch_is_started_with_the_lines_of_its_requests(at_hand: MemoryServices, path: Path) -> None:
+    shown = body(call(path))
+    asked = json.loads(json.loads(path.read_text(encoding="utf-8"))["body"])["requests"]
+    assert at_hand.executions.started == [shown["batchyard"]["batch_id"]]
+    kept = at_hand.bucket.stored[object_keys.file("default", shown["batchyard"]["input_file_id"])]
+    lines = [json.loads(line) for line in kept.splitlines()]
+    assert [(line["custom_id"], line["body"]) for line in lines] == [
+        (each["custom_id"], each["params"]) for each in asked
+    ]
 
 
 @samples("api", "retrieve-batch")

@@ -18,13 +18,20 @@ from batchyard.domain.api_key import ApiKey
 from batchyard.domain.batch import InputObject
 from batchyard.domain.nesting import MOST_LEVELS
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
+from batchyard.message_batches import envelope
 from tests.fakes.batches import BATCH_ID, BUCKET, batch
 from tests.fakes.nested import DEPTHS, nested
 from tests.fakes.services import MemoryServices
 from tests.unit.functions.gateway import Answer, call
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.text())
-ROUTES = [(method.upper(), path) for path, operations in DOCUMENT["paths"].items() for method in operations]
+# Those of Anthropic's API, whose refusals look otherwise, are tried in `test_message_batches`.
+ROUTES = [
+    (method.upper(), path)
+    for path, operations in DOCUMENT["paths"].items()
+    for method in operations
+    if not envelope.is_for(path)
+]
 OPEN = {(route.method, route.path) for route in router.routes if not route.locked}
 LOCKED = [(method, path) for method, path in ROUTES if (method, path) not in OPEN]
 NAMED = [(method, path) for method, path in LOCKED if "{" in path]

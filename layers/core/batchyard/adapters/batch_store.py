@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BATCH: Final = "BATCH"
 OPEN: Final = "open_for"  # a member of batches that have not ended, and the index of these batches
 USED, COST = "used_", "cost_"  # the sums of tokens begin so, and those of what they cost
+MESSAGES: Final = {"FilterExpression": "attribute_exists(messages_input) AND attribute_not_exists(deleted_at)"}
 PAUSED_SHARDS: Final = "paused_shards"  # the set of shards that wait; DynamoDB drops an empty set
 
 
@@ -94,16 +95,16 @@ class BatchStore(Table):
         """
         rested = "(attribute_not_exists(#shards_asked_at) OR #shards_asked_at <= :rested)"
         ended, values = ENDED
-        change = {"shards_asked_at": now}
-        try:
-            self._change_batch(batch_id, change, f"{rested} AND NOT {ended}", {":rested": now - wait, **values})
-        except StaleRecord:
-            return False
-        return True
+        condition, given = f"{THERE} AND {rested} AND NOT {ended}", {":rested": now - wait, **values}
+        return self._try_change(changing(batch_key(batch_id), {"shards_asked_at": now}, condition, given))
 
     def keep_copy(self, batch_id: str, **copy: InputObject) -> Batch:
         """Record `source` or `changed` of a batch, whatever its status; raises StaleRecord if the batch is not there."""
         return _batch(self._change(changing(batch_key(batch_id), copy, THERE)))
+
+    def hide_batch(self, batch_id: str, now: int) -> bool:
+        """Record that Anthropic's route shows a batch no more; False if the batch is not there."""
+        return self._try_change(changing(batch_key(batch_id), {"deleted_at": now}, THERE))
 
     def take_over_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         """Give the batch of an upload to an API request; None if it is taken, or its lines are for another endpoint."""
@@ -140,18 +141,20 @@ class BatchStore(Table):
         listed = self._query(f"{OPEN} = :tenant", {":tenant": tenant}, IndexName=OPEN)
         return map(_batch, self._find_many({"pk": item["pk"], "sk": BATCH} for item in listed))
 
-    def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
-        """Return a tenant's batches, newest first, behind the batch `after`, and whether more follow."""
+    def list_batches(
+        self, tenant: str, after: str | None, limit: int, *, newest_first: bool = True, messages: bool = False
+    ) -> tuple[list[Batch], bool]:
+        """Return a tenant's batches behind `after`, with `messages` those of Anthropic's route; and whether more follow."""
         position = None if after is None else self._position(tenant, after)
-        rest, start = behind("gsi1sk", position, newest_first=True)
+        rest, start = behind("gsi1sk", position, newest_first=newest_first)
         values = {":tenant": f"TENANT#{tenant}", **start}
-        items = self._query(f"gsi1pk = :tenant{rest}", values, limit + 1, IndexName=INDEX, ScanIndexForward=False)
-        found = [_batch(item) for item in items]
+        how: Any = {"IndexName": INDEX, "ScanIndexForward": not newest_first, **(MESSAGES if messages else {})}
+        items = self._query(f"gsi1pk = :tenant{rest}", values, limit + 1, 1_000 if messages else None, **how)
+        found = [*map(_batch, items)]
         return found[:limit], len(found) > limit
 
     def _position(self, tenant: str, batch_id: str) -> str:
-        batch = self.batch(batch_id)
-        if batch.tenant != tenant:
+        if (batch := self.batch(batch_id)).tenant != tenant:
             raise NotFound(f"no batch {batch_id}")
         return _index_key(batch)["gsi1sk"]
 

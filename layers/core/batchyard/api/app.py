@@ -1,7 +1,8 @@
-"""The frame of the HTTP API: the tenant of a request, and every error in OpenAI's envelope."""
+"""The frame of the HTTP API: the tenant of a request, and every error in OpenAI's envelope, or in Anthropic's."""
 
 import time
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -9,10 +10,11 @@ from batchyard import services
 from batchyard.api.api_keys import KeyCache
 from batchyard.api.own_routes import router
 from batchyard.console import site
-from batchyard.domain.api_key import ApiKey
+from batchyard.domain.api_key import BEARER, ApiKey
 from batchyard.domain.errors import ApiError, SettingsError
 from batchyard.gateway.request import Request
 from batchyard.gateway.response import Response, comparable, json_response, refusal
+from batchyard.message_batches import envelope
 from batchyard.observability import logger
 from batchyard.services import Services
 
@@ -21,36 +23,44 @@ VERSION: Final = "2020-10-01"  # of OpenAI's API, as OpenAI's service names it
 
 def answer(event: dict[str, Any], request_id: str) -> dict[str, Any]:
     """Answer a request of API Gateway (payload 2.0); every answer carries the id of its request."""
-    began = time.perf_counter()
-    response = _respond(Request(event))
+    began, request = time.perf_counter(), Request(event)
+    as_anthropic = envelope.is_for(request.path)
+    response = _respond(request, partial(envelope.refusal, request_id=request_id) if as_anthropic else refusal)
     milliseconds = (time.perf_counter() - began) * 1_000
+    told = {"openai-version": VERSION, "openai-processing-ms": f"{milliseconds:.0f}"}
     return response.payload(
-        {"x-request-id": request_id, "openai-version": VERSION, "openai-processing-ms": f"{milliseconds:.0f}"}
+        {"x-request-id": request_id, **({envelope.REQUEST_ID: request_id} if as_anthropic else told)}
     )
 
 
-def _respond(request: Request) -> Response:
+def _respond(request: Request, refused: Callable[[ApiError], Response]) -> Response:
     try:
         if site.is_for(request.path):
             return site.answer(request, services.current().bucket.origin)
         # A path that is none needs a key, too: nobody else learns which paths there are.
         if not router.is_open(request):
-            request.key = _key(request.header("authorization"))
+            request.key = _key(_key_of(request))
             request.tenant = request.key.tenant
         route, parameters = router.find(request)
         answered = route.operation(request, **parameters)
     except ApiError as error:
-        return refusal(error)
+        return refused(error)
     except SettingsError as error:
         logger.exception("the stack is set up wrongly")
-        return refusal(
+        return refused(
             ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, f"The operator must mend a setting of this service. {error}")
         )
     except Exception as error:  # noqa: BLE001 - logged; a client needs an answer
         logger.exception("request failed", error=type(error).__name__)
-        return refusal(ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "The request failed on our side. Try again."))
+        return refused(ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "The request failed on our side. Try again."))
     response = answered if isinstance(answered, Response) else json_response(answered)
     return comparable(response, request.header("if-none-match")) if request.method == "GET" else response
+
+
+def _key_of(request: Request) -> str | None:
+    """Return the key as an `Authorization` header carries it; Anthropic's routes take it in `x-api-key`, too."""
+    key = request.header(envelope.API_KEY) if envelope.is_for(request.path) else None
+    return request.header("authorization") or (key and f"{BEARER}{key}")
 
 
 def _key(authorization: str | None) -> ApiKey:

@@ -12,12 +12,13 @@ from batchyard.api import early_rows, lost_create
 from batchyard.api.batch_request import check
 from batchyard.api.create_batch import create_or_take_over
 from batchyard.api.retry import retried
-from batchyard.api.tenancy import LIMITS, number_of, own, page, page_limit
+from batchyard.api.tenancy import own
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError, shape
 from batchyard.domain.errors import ApiError, NotFound, StoreError, invalid_request
 from batchyard.domain.numbers import MINUTE
 from batchyard.gateway.content import Content, large
+from batchyard.gateway.paging import LIMITS, number_of, page, page_limit
 from batchyard.inspection.error_list import error_list
 from batchyard.inspection.line_page import line_page
 from batchyard.inspection.sent_lines import Wanted

@@ -6,12 +6,12 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from batchyard.api.tenancy import page_limit
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import ApiError, NotFound, invalid_request
 from batchyard.domain.numbers import whole
 from batchyard.gateway.content import Content, pack
+from batchyard.gateway.paging import page_limit
 from batchyard.gateway.response import Response, inline_or_elsewhere
 from batchyard.inspection.answer_runs import AnswerRuns
 from batchyard.lines.rows import rows

@@ -8,13 +8,13 @@ from typing import Any, Final
 from batchyard.api import file_rules, tenancy
 from batchyard.api.file_rules import check_first_line, no_file, no_input, unknown
 from batchyard.api.presigned import refresh
-from batchyard.api.tenancy import page_limit
 from batchyard.domain import nesting, object_keys, stored_file
 from batchyard.domain.batch import BatchError, InputObject
 from batchyard.domain.errors import ApiError, NotFound, StaleRecord, invalid_request, missing_parameter
 from batchyard.domain.stored_file import BATCH, BATCH_OUTPUT, FILE_ID, LINK_LIFE, PROCESSED, StoredFile, shape
 from batchyard.gateway.content import Content, large
 from batchyard.gateway.form import Field, parse
+from batchyard.gateway.paging import page_limit
 from batchyard.services import Services
 
 # Lambda takes 6 MiB, and API Gateway hands over a body in base64 with the headers beside it.

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard.api.tenancy import LIMITS
 from batchyard.costs import prices
 from batchyard.domain.errors import ApiError
+from batchyard.gateway.paging import LIMITS
 from batchyard.providers.account import Account
 from batchyard.providers.routing import takes_model
 from batchyard.services import Services

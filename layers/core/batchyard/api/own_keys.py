@@ -8,10 +8,11 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard.api import api_keys
-from batchyard.api.tenancy import LIMITS, own, page, page_limit
+from batchyard.api.tenancy import own
 from batchyard.domain.api_key import KEY_ID, ApiKey, shape
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import ApiError, NotFound, invalid_request
+from batchyard.gateway.paging import LIMITS, page, page_limit
 from batchyard.services import Services
 
 MOST_KEYS: Final = 100  # of one tenant that are good, for a key to make another

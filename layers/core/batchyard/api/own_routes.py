@@ -3,10 +3,11 @@
 from typing import Any
 
 from batchyard import services
-from batchyard.api import batches, files, openapi, own_keys, presigned, usage, webhook_endpoints
+from batchyard.api import batches, files, message_batches, openapi, own_keys, presigned, usage, webhook_endpoints
 from batchyard.api.routes import router
 from batchyard.gateway.request import JSON, Request
 from batchyard.gateway.response import Response, inline_or_elsewhere
+from batchyard.message_batches.results import response_of
 from batchyard.webhooks.receive import receive
 
 __all__ = ["router"]
@@ -105,6 +106,51 @@ def retrieve_usage(request: Request) -> dict[str, Any]:
     return usage.usage(
         services.current(), request.tenant, request.query("from"), request.query("to"), request.query("group_by")
     )
+
+
+# Anthropic's message batches
+
+
+@router.add("POST", "/v1/messages/batches")
+def create_message_batch(request: Request) -> dict[str, Any]:
+    """Create a batch as Anthropic's API does."""
+    message_batches.check_headers(request.header("anthropic-beta"), request.header("anthropic-user-profile-id"))
+    return message_batches.create(
+        services.current(), request.tenant, request.body(), request.raw_body(), request.origin,
+        request.header("idempotency-key"),
+    )  # fmt: skip
+
+
+@router.add("GET", "/v1/messages/batches")
+def list_message_batches(request: Request) -> dict[str, Any]:
+    """List batches as Anthropic's API does."""
+    asked = {name: request.query(name) for name in ("after_id", "before_id", "limit")}
+    return message_batches.list_batches(services.current(), request.tenant, request.origin, **asked)
+
+
+@router.add("GET", "/v1/messages/batches/{message_batch_id}")
+def retrieve_message_batch(request: Request, message_batch_id: str) -> dict[str, Any]:
+    """Show a batch as Anthropic's API does."""
+    return message_batches.retrieve(services.current(), request.tenant, message_batch_id, request.origin)
+
+
+@router.add("POST", "/v1/messages/batches/{message_batch_id}/cancel")
+def cancel_message_batch(request: Request, message_batch_id: str) -> dict[str, Any]:
+    """Cancel a batch as Anthropic's API does."""
+    return message_batches.cancel(services.current(), request.tenant, message_batch_id, request.origin)
+
+
+@router.add("GET", "/v1/messages/batches/{message_batch_id}/results")
+def message_batch_results(request: Request, message_batch_id: str) -> Response:
+    """Hand out results as Anthropic's API does."""
+    found = message_batches.results(services.current(), request.tenant, message_batch_id, gzip=request.takes_gzip())
+    return response_of(found, request)
+
+
+@router.add("DELETE", "/v1/messages/batches/{message_batch_id}")
+def delete_message_batch(request: Request, message_batch_id: str) -> dict[str, Any]:
+    """Delete a batch as Anthropic's API does."""
+    return message_batches.delete(services.current(), request.tenant, message_batch_id)
 
 
 # Webhooks: the provider tells us, and we tell a tenant

@@ -1,21 +1,18 @@
-"""What a tenant may see, page by page, and how much it may have.
+"""What a tenant may see, and how much it may have.
 
 A tenant sees its own records only, and cannot learn whether another tenant has a record.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any, Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from batchyard.domain.batch import Batch, BatchError
-from batchyard.domain.errors import ApiError, BatchyardError, NotFound, invalid_request
-from batchyard.domain.numbers import whole
+from batchyard.domain.batch import Batch
+from batchyard.domain.errors import ApiError, BatchyardError, NotFound
 from batchyard.planning import new_batch
 from batchyard.services import Services
-
-LIMITS: Final = (20, 100)  # entries of a page: usually, and at most
 
 
 class OfTenant(Protocol):
@@ -85,36 +82,3 @@ def room_for(services: Services, tenant: str, size: int) -> Iterator[None]:
     except BatchyardError:
         quotas.give_back(tenant, size, services.now())
         raise
-
-
-def page(data: Sequence[dict[str, Any]], *, more: bool) -> dict[str, Any]:
-    """Shape a page; `more` says whether more entries follow."""
-    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-    return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": more}
-
-
-def page_limit(text: str | None, usual: int, most: int) -> int:
-    """Read the `limit` of a page, which is `usual` if it is absent and at most `most`; raises ApiError 400."""
-    if not text:
-        return usual
-    limit = whole(text)
-    if limit is None:
-        raise invalid_request(BatchError("invalid_type", f"limit must be a whole number, not '{text[:20]}'.", "limit"))
-    if limit > most:
-        raise invalid_request(
-            BatchError("integer_above_max_value", f"limit must be at most {most}, not {text}.", "limit")
-        )
-    if limit < 0:
-        raise invalid_request(BatchError("integer_below_min_value", f"limit must be at least 0, not {text}.", "limit"))
-    return limit
-
-
-def number_of(text: str | None, name: str, absent: int) -> int:
-    """Read the number with which a page begins; raises ApiError 400 for anything else than a number of no less than 0."""
-    if not text:
-        return absent
-    number = whole(text)
-    if number is None or number < 0:
-        message = f"{name} must be a whole number of at least 0, not '{text[:20]}'."
-        raise invalid_request(BatchError("invalid_type", message, name))
-    return number

@@ -5,9 +5,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard.api import webhook_rules
-from batchyard.api.tenancy import LIMITS, own, page, page_limit
-from batchyard.api.webhook_rules import check, unknown
+from batchyard.api.tenancy import own
 from batchyard.costs.bill import bill_day
 from batchyard.costs.budget import BUDGET_WARNING, month_of
 from batchyard.domain import webhook_delivery, webhook_endpoint
@@ -21,8 +19,11 @@ from batchyard.domain.webhook_endpoint import (
     WebhookEndpoint,
     shape,
 )
+from batchyard.gateway.paging import LIMITS, page, page_limit
 from batchyard.services import Services
+from batchyard.webhooks import rules as webhook_rules
 from batchyard.webhooks.deliver import post
+from batchyard.webhooks.rules import check, unknown
 
 MOST_DELIVERIES: Final = 100
 KEEP_DELETED: Final = 7 * DAY  # deliveries under way last three days

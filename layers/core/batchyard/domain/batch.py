@@ -12,6 +12,7 @@ from batchyard.domain import statuses
 from batchyard.domain.numbers import DAY, HOUR, amount, whole
 
 SHOWN_ERRORS: Final = 1_000
+INLINE, BY_FILE = "inline", "file"
 REFUSE, SKIP = "refuse", "skip"  # a batch with bad lines is refused, or runs without them
 # Which lines of an ended batch are sent again: those without success, not accepted, or that never ran; or every line.
 RETRY_LINES: Final = ("errors", "not_accepted", "cancelled", "all")
@@ -23,6 +24,9 @@ LONGEST_WINDOW: Final = 4  # characters; clients generated from OpenAI's descrip
 
 TIMES: Final = (
     "in_progress_at", "expires_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at", "cancelled_at",
+)  # fmt: skip
+AS_RECORDED: Final = (
+    "input_file_id", "completion_window", "status", "output_file_id", "error_file_id", "created_at", *TIMES,
 )  # fmt: skip
 
 
@@ -145,6 +149,12 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     draining_since: int | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None
+    #: How Anthropic's route was given the requests, `inline` or by `file`; None if another route made the batch.
+    messages_input: str | None = None
+    #: The file of the results in Anthropic's shape.
+    messages_file_id: str | None = None
+    #: When Anthropic's route deleted the batch and its files.
+    deleted_at: int | None = None
     in_progress_at: int | None = None
     finalizing_at: int | None = None
     completed_at: int | None = None
@@ -182,17 +192,12 @@ def shape(batch: Batch) -> dict[str, Any]:
         "endpoint": batch.endpoint or USUAL_ENDPOINT,
         "model": batch.model,
         "errors": _errors(batch),
-        "input_file_id": batch.input_file_id,
-        "completion_window": batch.completion_window,
-        "status": batch.status,
-        "output_file_id": batch.output_file_id,
-        "error_file_id": batch.error_file_id,
-        "created_at": batch.created_at,
-        **{name: getattr(batch, name) for name in TIMES},
+        **{name: getattr(batch, name) for name in AS_RECORDED},
         "request_counts": msgspec.to_builtins(batch.counts),
         "usage": batch.usage.shape() if batch.usage and batch.usage.fits else None,
         **_cost(batch),
         "metadata": batch.metadata,
+        **({"messages_file_id": batch.messages_file_id} if batch.messages_file_id else {}),
         **({"paused": batch.paused} if batch.paused and not batch.ended else {}),
         **({"errors_total": batch.errors_total} if batch.errors else {}),
         **_options(batch),
@@ -226,9 +231,7 @@ def _cost(batch: Batch) -> dict[str, Any]:
 
 
 def _errors(batch: Batch) -> dict[str, Any] | None:
-    if not batch.errors:
-        return None
-    return {"object": "list", "data": msgspec.to_builtins(batch.errors)}
+    return {"object": "list", "data": msgspec.to_builtins(batch.errors)} if batch.errors else None
 
 
 def derived_id(*parts: str) -> str:

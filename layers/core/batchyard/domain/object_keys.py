@@ -8,6 +8,7 @@ FILES: Final = "files/"
 # The names of the results of a batch.
 OUTPUT: Final = "output.jsonl"
 ERRORS: Final = "errors.jsonl"
+MESSAGES: Final = "messages.jsonl"
 REPORT: Final = "report.json"
 DEFAULT_TENANT: Final = "default"
 LONGEST_TENANT: Final = 256  # bytes
@@ -51,7 +52,7 @@ def upload_part(upload_id: str, part_id: str) -> str:
 
 
 def result(tenant: str, batch_id: str, name: str) -> str:
-    """Name a result: OUTPUT, ERRORS or REPORT."""
+    """Name a result: OUTPUT, ERRORS, MESSAGES or REPORT."""
     return f"results/{tenant}/{batch_id}/{name}"
 
 
@@ -122,3 +123,8 @@ def unanswered_shards(batch_id: str) -> str:
 def results_progress(batch_id: str) -> str:
     """Name the checkpoint of the results."""
     return f"work/{batch_id}/results/progress.msgpack"
+
+
+def messages_progress(batch_id: str) -> str:
+    """Name the checkpoint of the results in Anthropic's shape."""
+    return f"work/{batch_id}/results/messages.msgpack"

@@ -38,6 +38,15 @@ class Request:
         """Return a header; `name` is in lower case."""
         return self.headers.get(name)
 
+    @property
+    def origin(self) -> str:
+        """Return the address by which the client reached this API, without a path; empty if the request does not say.
+
+        API Gateway says both. Clients put their own base URL before a path alone.
+        """
+        scheme, host = self.header("x-forwarded-proto"), self.header("host")
+        return f"{scheme}://{host}" if scheme and host else ""
+
     def query(self, name: str) -> str | None:
         """Return a query parameter; None if it is absent or empty."""
         return (self._event.get("queryStringParameters") or {}).get(name) or None

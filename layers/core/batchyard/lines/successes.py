@@ -7,9 +7,9 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from batch_client import decode_mended
+from batchyard.costs.answer_usage import BodyUsage, usage_in
 from batchyard.costs.usage import Usage
 from batchyard.domain.nesting import with_few_levels
-from batchyard.domain.outcomes import BodyUsage, usage_in
 
 EMPTY_BODY: Final = re.compile(rb'"body"\s*:\s*(?:null|""|\{\s*\}|\[\s*\])')
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.domain.outcomes import MOST_TOKENS
+from batchyard.costs.answer_usage import MOST_TOKENS
 from batchyard.lines.line import EMBEDDINGS, Line
 
 ASSUMED_OUTPUT: Final = 1_000  # tokens of an answer without a limit

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from batchyard.domain import nesting, statuses
-from batchyard.domain.batch import RETRY_ALL, RETRY_ERRORS, RETRY_LINES, Batch, BatchError
+from batchyard.domain.batch import BY_FILE, RETRY_ALL, RETRY_ERRORS, RETRY_LINES, Batch, BatchError
 from batchyard.observability import logger
 from batchyard.planning import new_batch, options
 from batchyard.planning.taken_over import history
@@ -70,6 +70,7 @@ def build(services: Services, batch_id: str, parent: Batch, asked: Mapping[str, 
         **kept,
         "on_invalid": parent.on_invalid, "accept": parent.accept, "metadata": parent.metadata,
         "output_expires_after": parent.output_expires_after, "input_file_id": parent.input_file_id,
+        "messages_input": BY_FILE if parent.messages_input else None,
     }  # fmt: skip
     own = {
         "retry_of": parent.batch_id, "retry_lines": lines, "retry_body": changed,

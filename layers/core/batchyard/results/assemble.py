@@ -22,10 +22,12 @@ from batchyard.domain.step import TimeBudget
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.planning import skipped, taken_over
 from batchyard.planning.summary import read_summary, report_unsent
-from batchyard.results import bill, result_files
+from batchyard.results import bill
 from batchyard.results.checkpoint import any_written, write_results
-from batchyard.results.join import Result, Tally
+from batchyard.results.join import Results, ResultsProgress, Tally
+from batchyard.results.messages_file import write_messages
 from batchyard.results.report import report
+from batchyard.results.result_files import keep
 from batchyard.services import Services
 
 UNRECORDED: Final = BatchError("server_error", "The shard of this request stopped before it was finished.")
@@ -57,8 +59,11 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     shards = list(_shards(services, batch, summary.shards))
     skipped_runs = skipped.runs(services.bucket, batch.batch_id, summary.skipped_runs)
     taken_runs = taken_over.runs(services.bucket, batch.batch_id, summary.taken_runs, summary.taken_from)
-    written = write_results(services, batch, shards, skipped_runs, taken_runs, TimeBudget(seconds_left))
-    if written is None:
+    budget = TimeBudget(seconds_left)
+    written = write_results(services, batch, shards, skipped_runs, taken_runs, budget)
+    every = Results(services.bucket, shards, skipped_runs, taken_runs, ResultsProgress(), budget)
+    kept = {} if written is None else _messages(services, batch, every, shards, budget)
+    if written is None or kept is None:
         return batch
     tally, output, errors = written
     tally.count(summary.codes)
@@ -71,8 +76,9 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
         "usage": sum((shard.usage for shard in shards), Usage()),
         "cost": sum((shard.cost for shard in shards), Cost()),
         "priced": nesting.encode(bill.shape(services, batch, shards)),
-        "output_file_id": _keep(services, batch, object_keys.OUTPUT, output) if tally.succeeded else None,
-        "error_file_id": _keep(services, batch, object_keys.ERRORS, errors) if tally.failed else None,
+        "output_file_id": keep(services, batch, object_keys.OUTPUT, output.object.size) if tally.succeeded else None,
+        "error_file_id": keep(services, batch, object_keys.ERRORS, errors.object.size) if tally.failed else None,
+        **kept,
         **_refusals(shards, tally),
     }
     status = _status(batch, shards, tally)
@@ -86,8 +92,14 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     return moved or services.batch_store.batch(batch.batch_id)
 
 
-def _keep(services: Services, batch: Batch, name: str, result: Result) -> str:
-    return result_files.keep(services, batch, name, result.object.size)
+def _messages(
+    services: Services, batch: Batch, results: Results, shards: list[Shard], budget: TimeBudget
+) -> dict[str, str] | None:
+    """Write messages.jsonl where Anthropic's route made the batch, and return the member that names it; None: go on later."""
+    if batch.messages_input is None:
+        return {}
+    size = write_messages(services, batch, results, [shard.version for shard in shards], budget)
+    return None if size is None else {"messages_file_id": keep(services, batch, object_keys.MESSAGES, size)}
 
 
 def _finish_dry_run(services: Services, batch: Batch) -> Batch:

@@ -89,7 +89,9 @@ def _write(services: Services, batch: Batch, results: Results, progress: Results
             _write_progress(services, batch, progress, output.suspend(), errors.suspend())
             logger.info("assembling goes on in another invocation", batch_id=batch.batch_id, group=progress.group)
             return None
-    if resumed:  # else another invocation would go on with uploads that are completed
+    if (
+        resumed or batch.messages_input
+    ):  # another invocation must not go on with uploads that are completed, or begin anew
         progress.completed = True
         ends = (Begun(size=each.size, crc32=each.crc32) for each in (output, errors))
         _write_progress(services, batch, progress, *ends)

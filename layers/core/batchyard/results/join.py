@@ -12,7 +12,7 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
 from batchyard.domain.shard import Shard, answer_runs
 from batchyard.domain.step import TimeBudget
-from batchyard.lines.merging import NOWHERE, MergeInput, RunBlock, Stretch, merged
+from batchyard.lines.merging import NOWHERE, MergedLines, MergeInput, RunBlock, Stretch, merged
 from batchyard.lines.runs import Run
 from batchyard.planning.taken_over import Taken
 from batchyard.shards.unanswered_lines import put_unanswered
@@ -138,6 +138,13 @@ class Results:
             if number >= self._progress.group:
                 self._write(group, (before, last), output, errors)
             before = last
+
+    def lines(self, after: int) -> Iterator[MergedLines]:
+        """Yield every line behind position `after`, good or bad, in input order; `write` wrote the unanswered ones."""
+        shards = [shard for group in self._groups for shard in group]
+        own = [*self._output(shards), *self._errors(shards)]
+        others = [*_between(self._skipped, -1, NOWHERE), *_taken_between(self._taken, -1, NOWHERE)]
+        return merged(each.merge_input(after) for each in [*own, *others] if each.last > after)
 
     def _write(self, group: list[Shard], bounds: tuple[int, int], output: Writer, errors: Writer) -> None:
         progress = self._progress

@@ -8,7 +8,7 @@ from batchyard.domain.numbers import DAY
 from batchyard.domain.stored_file import BATCH_OUTPUT
 from batchyard.services import Services
 
-SHOWN_NAMES: Final = {object_keys.OUTPUT: "output", object_keys.ERRORS: "error"}
+SHOWN_NAMES: Final = {object_keys.OUTPUT: "output", object_keys.ERRORS: "error", object_keys.MESSAGES: "messages"}
 
 
 def keep(services: Services, batch: Batch, name: str, size: int) -> str:

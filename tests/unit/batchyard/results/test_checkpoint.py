@@ -139,13 +139,13 @@ def test_a_death_at_any_look_at_the_clock_costs_no_line_and_none_comes_twice(
 class DyingObjects(MemoryBucket):
     """A bucket where the process dies at every second checkpoint."""
 
-    def __init__(self, stored: dict[str, bytes], *, after: bool) -> None:
+    def __init__(self, stored: dict[str, bytes], *, after: bool, name: str = "progress.msgpack") -> None:
         super().__init__()
-        self.stored, self.after, self.notes = stored, after, 0
+        self.stored, self.after, self.notes, self.name = stored, after, 0, name
 
     def put(self, key: str, data: bytes) -> None:
-        self.notes += key.endswith("progress.msgpack")
-        dies = key.endswith("progress.msgpack") and self.notes % 2 == 1
+        self.notes += key.endswith(self.name)
+        dies = key.endswith(self.name) and self.notes % 2 == 1
         if dies and not self.after:
             raise Killed
         super().put(key, data)

@@ -120,3 +120,9 @@ def test_a_message_counts_the_cached_system_prompt_beside_its_input() -> None:
     assert whole == {100}
     assert {each["cache_read_input_tokens"] for each in seen} == {0, 100}
     assert all(0 < each["input_tokens"] < 10 for each in seen)
+
+
+def test_a_message_without_a_marked_prompt_has_nothing_to_do_with_the_cache() -> None:
+    for each in (messages(temperature=at / 10)["usage"] for at in range(10)):
+        assert (each["cache_creation_input_tokens"], each["cache_read_input_tokens"]) == (0, 0)
+        assert each["input_tokens"] > 0

@@ -82,9 +82,9 @@ function words(body) {
   const choice = body.choices?.[0];
   const last = Array.isArray(body.messages) ? body.messages.at(-1) : null;
   const output = Array.isArray(body.output) ? body.output.map((each) => part(each?.content)).filter(Boolean).join("\n") : "";
-  return part(choice?.message?.content) || choice?.text || output || body.error?.message || body.message || part(last?.content) || part(body.input) || part(body.prompt) || "";
+  return part(choice?.message?.content) || choice?.text || output || part(body.content) || body.error?.message || body.message || part(last?.content) || part(body.input) || part(body.prompt) || "";
 }
 
 const answerOf = (result) => result?.error ?? result?.response?.body ?? result;
 const snippet = (line) => words(answerOf(line.result)).slice(0, 160) || words(line.request?.body).slice(0, 160);
-const finish = (result) => result?.response?.body?.choices?.[0]?.finish_reason ?? result?.response?.body?.status ?? result?.error?.code ?? result?.response?.body?.error?.code;
+const finish = (result) => result?.response?.body?.choices?.[0]?.finish_reason ?? result?.response?.body?.status ?? result?.response?.body?.stop_reason ?? result?.error?.code ?? result?.response?.body?.error?.code ?? result?.response?.body?.error?.type;

@@ -2,11 +2,11 @@
 
 import pytest
 
-from batchyard.api.webhook_rules import check
 from batchyard.domain.errors import ApiError
 from batchyard.domain.webhook_endpoint import (
     EVENT_TYPES,
 )
+from batchyard.webhooks.rules import check
 
 BODY = {"name": "ci", "url": "https://hooks.example.com/", "event_types": ["batch.completed"]}
 
