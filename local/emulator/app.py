@@ -7,7 +7,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.emulator import admin_api, batches_api, direct_api, files_api, models_api, uploads_api, webhooks_api
+from local.emulator import (
+    admin_api,
+    batches_api,
+    direct_api,
+    files_api,
+    models_api,
+    together,
+    uploads_api,
+    webhooks_api,
+)  # fmt: skip
 from local.emulator.anthropic import api as messages_api
 from local.emulator.anthropic.operation import MessagesOperation
 from local.emulator.callers import ForOwnCallers
@@ -18,8 +27,16 @@ from local.emulator.state import State
 from local.emulator.wire import NO_FAULT, Connection
 
 _WEBHOOKS = "/webhook_endpoints"
+
+
+async def not_there(_: State, request: Request) -> Reply:
+    """Refuse a path that only another service has."""
+    raise ApiError(404, f"Invalid URL ({request.method} {request.url.path})")
+
+
 OPERATIONS: list[tuple[str, str, str, Handler]] = [
     ("createFile", "POST", "/files", files_api.create_file),
+    ("createFile", "POST", "/files/upload", not_there),
     ("listFiles", "GET", "/files", files_api.list_files),
     ("retrieveFile", "GET", "/files/{file_id}", files_api.retrieve_file),
     ("deleteFile", "DELETE", "/files/{file_id}", files_api.delete_file),
@@ -75,6 +92,16 @@ def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+def by_service(name: str, handler: Handler) -> Handler:
+    """Return a handler that does as the service which the scenario names."""
+
+    async def handle(state: State, request: Request) -> Reply:
+        own = together.HANDLERS.get(name) if state.scenario.service == together.NAME else None
+        return await (own or handler)(state, request)
+
+    return handle
+
+
 class AdminOperation:
     """One operation of the emulator's own API as an ASGI application: no key, no fault, no record."""
 
@@ -100,7 +127,10 @@ def unknown_url(request: Request, error: Exception) -> Response:
 
 def build(state: State) -> ASGIApp:
     """Return the application that serves `state`."""
-    api = [Route(path, Operation(state, name, handler), methods=[method]) for name, method, path, handler in OPERATIONS]
+    api = [
+        Route(path, Operation(state, name, by_service(name, handler)), methods=[method])
+        for name, method, path, handler in OPERATIONS
+    ]
     api += [
         Route(path, MessagesOperation(state, name, handler), methods=[method])
         for name, method, path, handler in ANTHROPIC

@@ -241,6 +241,8 @@ class Scenario(Rule):
 
     #: The number from which the order of output lines and each chance are made.
     seed: int = 0
+    #: Whose habits the emulator has: other paths, words and lines.
+    service: Literal["openai", "together"] = "openai"
     #: The only key that is accepted from now on; None leaves the key as it is.
     api_key: str | None = None
     #: Failures of API calls; the first rule that fits acts.

@@ -29,6 +29,7 @@ SCENARIO: a JSON object; every member may be left out, an unknown one is refused
   "seconds_per_file": 0      an upload is `pending` so long, and a batch of it refused; then it has the "file_status"
                              "processed", or what is ordered: "error" refuses each batch of it
   "statuses": {"completed": "SUCCESS", "in_progress": "running"}   other words for the statuses of batches
+  "service": "together"   whose habits the emulator has: openai, or together with its own upload, lists, words and lines
   "ranges": false            whether downloads honour the Range header
   "answer_bytes": 0          fill each text answer up to this size
   "embedding_dimensions": 64 size of an embedding unless the request names one

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import msgspec
 
-from local.emulator import lines, messages
+from local.emulator import lines, messages, together
 from local.emulator.answering import Answer
 from local.emulator.batches import Batch, Usage
 from local.emulator.faults import LineFault
@@ -43,7 +43,7 @@ class Results:
 
     def fail_rest(self, rest: Iterator[InputLine], end: str) -> None:
         """Give each line that did not run the error of the batch's end."""
-        for line in rest:
+        for line in rest if self._state.scenario.service != together.NAME else ():
             self._errors.append(lines.unanswered(self._batch.id, line, *_UNFINISHED[end]))
 
     def publish(self, end: str) -> None:
@@ -97,11 +97,14 @@ class Results:
         if fault.bare:
             return lines.bare(batch_id, line)
         if answer.error is not None and not answer.status:
-            return lines.unanswered(batch_id, line, *answer.error)
-        whole = lines.answered(batch_id, line, answer.status, answer.body, answer.error)
+            return self._shaped(lines.unanswered(batch_id, line, *answer.error))
+        whole = self._shaped(lines.answered(batch_id, line, answer.status, answer.body, answer.error))
         if fault.garbled:
             return whole.removesuffix(b"}\n") + b',"garbled":"\xff"}\n'
         return whole[: len(whole) // 2] + b"\n" if fault.malformed else whole
+
+    def _shaped(self, whole: bytes) -> bytes:
+        return together.line(whole) if self._state.scenario.service == together.NAME else whole
 
     def _file(self, spool: OutcomeSpool, sort: str) -> str | None:
         if not len(spool):

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import msgspec
 
-from batch_client import Batch, File, FileDeleted, HttpInfo, NotFoundError, OpenAIDialect, RequestCounts
+from batch_client import (
+    PROFILES,
+    Batch,
+    File,
+    FileDeleted,
+    HttpInfo,
+    NotFoundError,
+    OpenAIDialect,
+    Profile,
+    RequestCounts,
+)
 from batchyard.domain.job import ATTEMPT_LABEL
 from tests.fakes.batches import NOW
 
@@ -49,6 +59,8 @@ class MemoryProvider(OpenAIDialect):
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
     #: it takes the lines with the create, as Anthropic does: it keeps no inputs, and shows no keys, and counts at the end
     inline: bool = False
+    #: what is known of the service, as a client tells it
+    profile: Profile = PROFILES["compatible"]
 
     def __post_init__(self) -> None:
         super().__init__(cast("BatchClient", self), ATTEMPT_LABEL)
@@ -81,8 +93,9 @@ class MemoryProvider(OpenAIDialect):
         return self._call("retrieve_file", show)
 
     def create_batch(
-        self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]
-    ) -> Batch:
+        self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str],
+        idempotency_key: str | None = None,  # noqa: ARG002 - its create is not known again
+    ) -> Batch:  # fmt: skip
         def make() -> Batch:
             return self.make(input_file_id, endpoint, completion_window, metadata)
 

@@ -17,6 +17,7 @@ from batchyard.domain.errors import SecretMissing
 from batchyard.domain.shard import Shard
 from batchyard.providers.account import Account
 from batchyard.providers.entries import Entry
+from batchyard.providers.limits import most_in_ledger
 from batchyard.services import Services
 from batchyard.settings import Settings
 from tests.fakes.api_stores import MemoryApiKeyStore, MemoryIdempotencyStore
@@ -119,7 +120,7 @@ class MemoryAccount(Account):
 
     @cached_property
     def token_ledgers(self) -> MemoryTokenLedgerStore:
-        return MemoryTokenLedgerStore(self.name, self.entry.max_enqueued_tokens)
+        return MemoryTokenLedgerStore(self.name, most_in_ledger(self.entry, self.facts))
 
     @cached_property
     def creations(self) -> MemoryCreationStore:

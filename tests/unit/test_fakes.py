@@ -18,7 +18,7 @@ INHERITED = {
     "quota_store": {"add", "count", "give_back", "paid_once"},
     "token_ledgers": {"name_of", "limit", "limit_of"},
 }
-NO_ADAPTERS = {"accounts", "client", "profile_name"}
+NO_ADAPTERS = {"accounts", "client", "entry", "profile", "sellers"}
 CALLS_OF_A_CLIENT = 11  # that OpenAIDialect makes
 
 

@@ -12,7 +12,7 @@ class Address:
     Raises InvalidArgumentError for a base URL that is not http(s) with a host, or that contains a password.
     """
 
-    def __init__(self, base_url: str, query: Mapping[str, str]) -> None:
+    def __init__(self, base_url: str, query: Mapping[str, str], ordinary_url: str = "") -> None:
         if not _is_usable(base_url):
             raise InvalidArgumentError("The base URL must be http(s)://host/path, without a password in it")
         parts = urlsplit(base_url)
@@ -20,18 +20,19 @@ class Address:
         self.host = parts.netloc
         #: The base URL, without its query.
         self.base_url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-        self._origin = parts[:2]
+        self._ordinary_url = ordinary_url or self.base_url
+        self._origins = {parts[:2], urlsplit(self._ordinary_url)[:2]}
         self._query = {**dict(parse_qsl(parts.query)), **query}
 
-    def url(self, path: str, query: Mapping[str, str]) -> str:
-        """Build the URL of a call."""
+    def url(self, path: str, query: Mapping[str, str], *, ordinary: bool = False) -> str:
+        """Build the URL of a call; that of an `ordinary` one is where the service answers single requests."""
         pairs = {**self._query, **query}.items()
         text = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in pairs)
-        return f"{self.base_url}{path}" + (f"?{text}" if text else "")
+        return f"{self._ordinary_url if ordinary else self.base_url}{path}" + (f"?{text}" if text else "")
 
     def is_home(self, url: str) -> bool:
-        """Tell whether a URL has the scheme, host and port of the service; the key is sent to no other URL."""
-        return urlsplit(url)[:2] == self._origin
+        """Tell whether a URL has a scheme, host and port of the service; the key is sent to no other URL."""
+        return urlsplit(url)[:2] in self._origins
 
     def redirected(self, url: str, location: str, *, may_leave: bool) -> str:
         """Return the URL to which a redirect of `url` leads.

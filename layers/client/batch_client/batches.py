@@ -8,6 +8,7 @@ from .address import path_id
 from .decode import batch_from, page_from
 from .errors import (
     BadRequestError,
+    CannotTell,
     ConflictError,
     CreateOutcomeUnknown,
 )
@@ -31,11 +32,13 @@ class Batches:
         completion_window: str = "24h",
         metadata: Mapping[str, str] | None = None,
         output_expires_after: ExpiresAfter | Mapping[str, object] | None = None,
+        idempotency_key: str | None = None,
     ) -> Batch:
         """Create a batch of an uploaded file.
 
-        The request is sent once, and is repeated only if nothing can have reached the service.
-        Raises CreateOutcomeUnknown if the answer is lost; then use `find_batch` before creating again.
+        The request is sent once, and is repeated only if nothing can have reached the service. `idempotency_key` goes along
+        where the service knows such a key again. Raises CreateOutcomeUnknown if the answer is lost; then use `find_batch`
+        before creating again.
         """
         return self.create_batch_with_http_info(
             input_file_id=input_file_id,
@@ -43,6 +46,7 @@ class Batches:
             completion_window=completion_window,
             metadata=metadata,
             output_expires_after=output_expires_after,
+            idempotency_key=idempotency_key,
         ).data
 
     def create_batch_with_http_info(
@@ -53,6 +57,7 @@ class Batches:
         completion_window: str = "24h",
         metadata: Mapping[str, str] | None = None,
         output_expires_after: ExpiresAfter | Mapping[str, object] | None = None,
+        idempotency_key: str | None = None,
     ) -> HttpInfo[Batch]:
         """Do as `create_batch`, and return status and headers, too."""
         members = {
@@ -63,7 +68,9 @@ class Batches:
             "output_expires_after": output_expires_after,
         }
         body = msgspec.json.encode({name: value for name, value in members.items() if value is not None})
-        call = Call(method="POST", path="/batches", headers=JSON, body=body)
+        header = self._transport.profile.idempotency_header
+        key = {header: idempotency_key} if header and idempotency_key else {}
+        call = Call(method="POST", path="/batches", headers={**JSON, **key}, body=body)
         return known_or_raise(
             lambda: self._transport.call(call, batch_from, never_sent), CreateOutcomeUnknown, "The batch"
         )
@@ -98,12 +105,16 @@ class Batches:
             return found
 
     def list_batches(self, after: str | None = None, limit: int | None = None) -> BatchPage:
-        """Read one page of batches, newest first; `limit` is 1 … 100, and 20 without it."""
+        """Read one page of batches, newest first; `limit` is 1 … 100, and 20 without it.
+
+        A service whose list has no pages is asked for neither, and shows what it shows.
+        """
         return self.list_batches_with_http_info(after, limit).data
 
     def list_batches_with_http_info(self, after: str | None = None, limit: int | None = None) -> HttpInfo[BatchPage]:
         """Do as `list_batches`, and return status and headers, too."""
-        call = Call(method="GET", path="/batches", query=query_of(after=after, limit=limit))
+        query = query_of(after=after, limit=limit) if self._transport.paged else {}
+        call = Call(method="GET", path="/batches", query=query)
         return self._transport.call(call, lambda answer: page_from(answer, batch_from))
 
     def iter_batches(self, limit: int = 100, after: str | None = None) -> Iterator[Batch]:
@@ -111,16 +122,28 @@ class Batches:
 
         Raises ProtocolError if the service says that there are more batches and does not show them.
         """
-        return all_items(lambda last: self.list_batches(last, limit), lambda batch: batch.id, after)
+        paged = self._transport.paged
+        return all_items(lambda last: self.list_batches(last, limit), lambda batch: batch.id, after, paged=paged)
 
     def find_batch(
         self, metadata_key: str, value: str, since: int, *, input_file_id: str | None = None, but: Container[str] = ()
     ) -> Batch | None:
         """Return the newest batch whose metadata has `value` under `metadata_key`; None if there is none.
 
-        The search ends at batches older than `since`, in Unix seconds by the service's clock. Some services keep no
-        metadata: there a batch without metadata matches that has this `input_file_id` and no id among `but`.
+        The search ends at batches older than `since`, in Unix seconds. Where a service keeps no metadata, a batch matches
+        that has this `input_file_id` and no id among `but`. Raises CannotTell where finding nothing proves nothing.
         """
+        found = self._found(metadata_key, value, since, input_file_id, but)
+        facts = self._transport.profile.facts
+        proves = facts.lookup == "token" or (facts.lookup != "none" and self._transport.paged)
+        if found is None and not proves:
+            name = self._transport.profile.name
+            raise CannotTell(f"What {name} lists of its batches does not show whether it made this one")
+        return found
+
+    def _found(
+        self, metadata_key: str, value: str, since: int, input_file_id: str | None, but: Container[str]
+    ) -> Batch | None:
         first = None  # if a service lists the oldest first, no batch is older than the first one, and all are read
         for batch in self.iter_batches():
             if batch.metadata.get(metadata_key) == value:

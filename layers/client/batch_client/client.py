@@ -16,7 +16,7 @@ from .errors import InvalidArgumentError
 from .files import Files
 from .keep_alive import KeptAlive
 from .others import Others
-from .profiles import Profile, choose_profile
+from .profiles import Profile, choose_profile, ordinary_url
 from .retry import Clock, Retrier, RetryPolicy
 from .transport import Transport
 
@@ -56,7 +56,7 @@ class BatchClient(Batches, Files, Direct, Others):
         named = {"OpenAI-Organization": organization, "OpenAI-Project": project, **(headers or {})}
         self._transport = Transport(
             session=self._session,
-            address=Address(rooted(base_url, chosen.root), chosen.query),
+            address=Address(rooted(base_url, chosen.root), chosen.query, ordinary_url(chosen, base_url)),
             profile=chosen,
             credentials=_credentials(chosen, api_key),
             headers={

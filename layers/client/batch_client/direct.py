@@ -8,7 +8,8 @@ from .http_info import HttpInfo
 from .transport import JSON, Call, Transport
 from .unknown_outcome import known_or_raise, never_sent
 
-_URL = r"/v1(/[a-z0-9_-]+)+"
+_VERSION = r"/v[1-9]"
+_URL = _VERSION + r"(/[a-z0-9_-]+)+"
 _PATIENCE = 240.0  # seconds: a model may think for minutes before the first byte of its answer
 
 
@@ -26,7 +27,8 @@ class Direct:
         """
         if not re.fullmatch(_URL, url):
             raise InvalidArgumentError(f"{url[:64]!r} is no endpoint's url, such as /v1/responses")
-        call = Call(method="POST", path=url.removeprefix("/v1"), headers=JSON, body=body, patience=patience)
+        path = re.sub("^" + _VERSION, "", url)
+        call = Call(method="POST", path=path, headers=JSON, body=body, patience=patience, ordinary=True)
         return known_or_raise(lambda: self._whole(call), RequestOutcomeUnknown, "The answer")
 
     def _whole(self, call: Call) -> HttpInfo[bytes]:

@@ -50,9 +50,11 @@ class Files:
         expires_after: ExpiresAfter | Mapping[str, object] | None = None,
     ) -> HttpInfo[File]:
         """Do as `create_file`, and return status and headers, too."""
-        purpose = self._transport.profile.purposes.get(purpose, purpose)
-        body = UploadBody(source_from(source), filename, {"purpose": purpose, **_expiry(expires_after)})
-        call = Call(method="POST", path="/files", headers={"Content-Type": body.content_type}, body=body)
+        profile = self._transport.profile
+        more = {name: text.format(filename=filename) for name, text in profile.upload_form.items()}
+        form = {"purpose": profile.purposes.get(purpose, purpose), **more, **_expiry(expires_after)}
+        body = UploadBody(source_from(source), filename, form)
+        call = Call(method="POST", path=profile.upload_path, headers={"Content-Type": body.content_type}, body=body)
         return known_or_raise(
             lambda: self._transport.call(call, file_from, never_sent), UploadOutcomeUnknown, "The file"
         )
@@ -87,15 +89,17 @@ class Files:
         """Do as `list_files`, and return status and headers, too."""
         if purpose is not None:
             purpose = self._transport.profile.purposes.get(purpose, purpose)
-        query = query_of(purpose=purpose, limit=limit, order=order, after=after)
+        paged = self._transport.paged
+        query = query_of(purpose=purpose, **({"limit": limit, "order": order, "after": after} if paged else {}))
         call = Call(method="GET", path="/files", query=query)
         return self._transport.call(call, lambda answer: page_from(answer, file_from))
 
     def iter_files(self, *, purpose: str | None = None, limit: int = 1000, after: str | None = None) -> Iterator[File]:
         """Yield all files after the one with the id `after`, newest first, in pages of `limit`."""
         return all_items(
-            lambda last: self.list_files(purpose=purpose, limit=limit, after=last), lambda file: file.id, after
-        )
+            lambda last: self.list_files(purpose=purpose, limit=limit, after=last), lambda file: file.id, after,
+            paged=self._transport.paged,
+        )  # fmt: skip
 
     def delete_file(self, file_id: str) -> FileDeleted:
         """Delete a file."""

@@ -3,11 +3,15 @@
 from collections.abc import Container, Iterator, Sequence
 from typing import Final
 
+import msgspec
+
 from .client import BatchClient
 from .dialect import Input, Job, Look, Prepared, State
 from .errors import NotFoundError
 from .http_info import HttpInfo
 from .models import Batch, BatchError, File
+from .profiles import Facts
+from .refusals import NO_MONEY
 from .sources import Source
 
 PENDING, UNUSABLE = "pending", "error"  # statuses of a file
@@ -38,7 +42,7 @@ class OpenAIDialect:
         """Create the batch."""
         return self._look(self._client.create_batch(
             input_file_id=job.prepared or "", endpoint=job.endpoint, completion_window=job.window,
-            metadata={self._key_label: job.key, **job.labels},
+            metadata={self._key_label: job.key, **self._free(job.labels)}, idempotency_key=job.key,
         ))  # fmt: skip
 
     def look(self, job_id: str) -> Look:
@@ -79,6 +83,19 @@ class OpenAIDialect:
         """Send a request to its endpoint."""
         return self._client.send(url, body, patience)
 
+    @property
+    def _facts(self) -> Facts:
+        return self._client.profile.facts
+
+    def _free(self, labels: dict[str, str]) -> dict[str, str]:
+        """Leave out the labels that mean something to the service."""
+        return {name: text for name, text in labels.items() if name not in self._facts.reserved_metadata}
+
+    def _problem(self, error: BatchError) -> BatchError:
+        """Put OpenAI's word for want of money in place of the service's own."""
+        is_purse = any(sign.shows(None, {error.code}, error.message or "") for sign in self._facts.purse_empty)
+        return msgspec.structs.replace(error, code=NO_MONEY) if is_purse else error
+
     def _look(self, batch: Batch) -> Look:
         failed, counts = batch.status == "failed", batch.request_counts
         labels = {name: text for name, text in batch.metadata.items() if name != self._key_label}
@@ -86,8 +103,8 @@ class OpenAIDialect:
             id=batch.id, state=_STATES.get(batch.status, State.UNKNOWN), status=batch.status, counts=counts,
             results=tuple(filter(None, (batch.output_file_id, batch.error_file_id))),
             whole=bool(batch.output_file_id) or not (counts and counts.completed), input=batch.input_file_id,
-            problems=(batch.errors or (_UNEXPLAINED,)) if failed else (), partial=batch.status in _PARTIAL,
-            usage=batch.usage, created_at=batch.created_at, expires_at=batch.expires_at,
+            problems=tuple(map(self._problem, batch.errors or (_UNEXPLAINED,))) if failed else (),
+            partial=batch.status in _PARTIAL, usage=batch.usage, created_at=batch.created_at, expires_at=batch.expires_at,
             key=batch.metadata.get(self._key_label, ""), labels=labels,
         )  # fmt: skip
 

@@ -12,13 +12,22 @@ _MOST_PAGES = 100_000
 
 
 def all_items(
-    page_after: Callable[[str | None], Page[T]], id_of: Callable[[T], str], after: str | None = None
+    page_after: Callable[[str | None], Page[T]],
+    id_of: Callable[[T], str],
+    after: str | None = None,
+    *,
+    paged: bool = True,
 ) -> Iterator[T]:
-    """Yield the items of all pages after the item with the id `after`.
+    """Yield the items of all pages after the item with the id `after`; of a list without pages those of its one.
 
     An empty page is the end, unless the service says that there are more items; then `last_id` leads to the next page.
     Raises ProtocolError if the service says that there are more items and does not show them.
     """
+    if not paged:
+        items = page_after(None).data
+        ids = list(map(id_of, items))
+        yield from items[ids.index(after) + 1 :] if after in ids else items
+        return
     seen: set[str] = set()
     for _ in range(_MOST_PAGES):
         page = page_after(after)

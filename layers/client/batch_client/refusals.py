@@ -24,6 +24,7 @@ from .errors import (
 )
 from .http_info import request_id
 from .json_fields import code_from
+from .profiles import Facts
 from .sizes import is_too_large
 
 _BY_STATUS: dict[int, type[BatchClientError]] = {
@@ -35,10 +36,11 @@ _BY_STATUS: dict[int, type[BatchClientError]] = {
     409: ConflictError,
     429: RateLimitError,
 }
+NO_MONEY = "insufficient_quota"
 #: Codes of an account that has no money, or may spend no more.
 MONEY_CODES = frozenset(
     {
-        "insufficient_quota",
+        NO_MONEY,
         "credit_balance_exhausted",
         "organization_spend_limit_exceeded",
         "project_spend_limit_exceeded",
@@ -51,6 +53,7 @@ _TOKEN_LIMIT_CODES = frozenset({"token_limit_exceeded"})
 _CONTENT_TOO_LARGE = 413
 _WITH_WORDS = frozenset({400, 409, 422})
 _LONGEST_TEXT = 500
+_NO_FACTS = Facts()
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -62,10 +65,15 @@ class Envelope(msgspec.Struct, frozen=True):
     param: str | None = None
 
 
-def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) -> BatchClientError:
-    """Return the error for an answer with `status` ≥ 400; `now` is Unix seconds, for a Retry-After that is a date."""
+def refusal(
+    status: int, headers: Mapping[str, str], body: bytes, now: float, facts: Facts = _NO_FACTS
+) -> BatchClientError:
+    """Return the error for an answer with `status` ≥ 400; `now` is Unix seconds, for a Retry-After that is a date.
+
+    `facts` tell how the service says that the key or the purse is at fault.
+    """
     said = read_envelope(body, headers.get("content-type", ""))
-    return _kind(status, said)(
+    return _kind(status, said, facts)(
         said.message or f"The service answered {status} without a message",
         status=status,
         code=said.code,
@@ -78,8 +86,12 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) ->
     )
 
 
-def _kind(status: int, said: Envelope) -> type[BatchClientError]:
+def _kind(status: int, said: Envelope, facts: Facts) -> type[BatchClientError]:
     words = {said.code, said.type}
+    if any(sign.shows(status, words, said.message) for sign in facts.key_refused):
+        return AuthenticationError
+    if any(sign.shows(status, words, said.message) for sign in facts.purse_empty):
+        return QuotaError
     if status < 500 and words & _TOKEN_LIMIT_CODES:
         return TokenLimitError
     if status < 500 and words & MONEY_CODES:

@@ -48,6 +48,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes | StreamedBody | None = None
     #: Whether redirects may lead to another origin, to which the key is not sent.
     may_leave: bool = False
+    #: Whether it goes to where the service answers single requests.
+    ordinary: bool = False
     #: The seconds to wait for the answer; None means those of the client.
     patience: float | None = None
 
@@ -80,6 +82,11 @@ class Transport:
         other = copy(self)
         other.meaning = meaning
         return other
+
+    @property
+    def paged(self) -> bool:
+        """Tell whether the service's lists have pages."""
+        return self.profile.facts.paging != "none"
 
     def call(
         self,
@@ -145,7 +152,7 @@ class Transport:
         return HttpInfo(data, whole.status, whole.headers)
 
     def _open(self, call: Call, key: str) -> requests.Response:
-        url = self.address.url(call.path, call.query)
+        url = self.address.url(call.path, call.query, ordinary=call.ordinary)
         for _ in range(_MOST_REDIRECTS + 1):
             response = self._exchange(call, url, key)
             if 200 <= response.status_code < 300:
@@ -219,8 +226,8 @@ class Transport:
         body = bytearray()
         with suppress(BatchClientError):  # the status says most, and the part of the body that came is used, too
             self._read_into(body, response, _LARGEST_REFUSAL)
-        found = refusal(status, response.headers, without_key(bytes(body), key), self.retrier.clock.time())
-        return self.meaning(found)
+        said, now = without_key(bytes(body), key), self.retrier.clock.time()
+        return self.meaning(refusal(status, response.headers, said, now, self.profile.facts))
 
     def _read_into(self, body: bytearray, response: requests.Response, limit: int) -> None:
         clock = self.retrier.clock

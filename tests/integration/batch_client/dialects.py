@@ -37,6 +37,12 @@ class Entry:
     keeps_labels: bool = True
     #: Whether a lost create can be looked up; else `find` must say that it cannot tell.
     finds: bool = True
+    #: Whether a list that does not show a job proves that it was not made; else `find` must say that it cannot tell.
+    denies: bool = True
+    #: What every scenario of its emulator begins with.
+    scenario: Mapping[str, Any] = field(default_factory=dict)
+    #: The status of a line that fails for a fault of its own; None if results do not tell it.
+    bad_status: int | None = 400
     #: Whether only the results of a job that has ended tell whose it is; until then `find` must say that it cannot tell.
     finds_at_end: bool = False
     #: Whether the service knows lines by their custom_ids; else rules of a scenario count lines from 1.
@@ -47,6 +53,16 @@ class Entry:
 
 def openai(url: str, key: str) -> Dialect:
     return OpenAIDialect(BatchClient(key, url, retry=SOON), "yard_attempt")
+
+
+def together(url: str, key: str) -> Dialect:
+    return OpenAIDialect(BatchClient(key, url, retry=SOON, profile="together"), "yard_attempt")
+
+
+OF_OPENAI: Final = {
+    "prepare": "createFile", "submit": "createBatch", "look": "retrieveBatch", "stop": "cancelBatch",
+    "find": "listBatches", "read": "downloadFile", "forget": "deleteFile",
+}  # fmt: skip
 
 
 def anthropic(url: str, key: str) -> Dialect:
@@ -66,14 +82,26 @@ DIALECTS: Final = [
         speak=openai,
         line=chat_line,
         endpoint=CHAT,
-        operations={
-            "prepare": "createFile", "submit": "createBatch", "look": "retrieveBatch", "stop": "cancelBatch",
-            "find": "listBatches", "read": "downloadFile", "forget": "deleteFile",
-        },
+        operations=OF_OPENAI,
         odd={"statuses": {"in_progress": "HIBERNATING", "completed": "HIBERNATING"}},
         odd_word="hibernating",
         full={"enqueued_token_limits": {"*": 1}},
         broke={"batches": [{"do": {"fail": "billing_hard_limit_reached"}}]},
+    ),
+    Entry(
+        name="together",
+        speak=together,
+        line=chat_line,
+        endpoint=CHAT,
+        operations=OF_OPENAI,
+        odd={"statuses": {"in_progress": "HIBERNATING", "completed": "HIBERNATING"}},
+        odd_word="hibernating",
+        full={"enqueued_token_limits": {"*": 1}},
+        broke={"calls": [{"operation": "createBatch", "do": {"status": 402}}]},
+        keeps_labels=False,
+        denies=False,
+        scenario={"service": "together"},
+        bad_status=None,
     ),
     Entry(
         name="anthropic",

@@ -129,10 +129,10 @@ def test_each_odd_line_has_its_outcome_and_the_results_are_strict(world: World, 
     ]  # status 0 and a fault of the service, three times
 
 
-def connect(world: World, emulator: Emulator) -> set[str]:
+def connect(world: World, emulator: Emulator, profile: str | None = None) -> set[str]:
     """Have the services talk to the emulator; answer the provider batches it has already."""
     retry = RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2)
-    client = BatchClient(emulator.api_key, emulator.url, retry=retry)
+    client = BatchClient(emulator.api_key, emulator.url, profile=profile, retry=retry)
     world.services.account().client = OpenAIDialect(client, ATTEMPT_LABEL)
     return {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
 

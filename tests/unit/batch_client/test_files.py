@@ -10,6 +10,7 @@ from batch_client import (
     ExpiresAfter,
     InvalidArgumentError,
     NotFoundError,
+    Profile,
     Source,
     SourceError,
     UploadOutcomeUnknown,
@@ -173,7 +174,7 @@ def test_files_are_listed_and_walked() -> None:
 
 
 def test_a_walk_can_begin_behind_a_file_and_asks_for_its_purpose_in_the_service_s_own_word() -> None:
-    client, service = client_of(answer(page(FILE)), profile="together")
+    client, service = client_of(answer(page(FILE)), profile=Profile(name="odd", purposes={"batch": "batch-api"}))
     assert [file.id for file in client.iter_files(purpose="batch", after="file-0")] == [FILE["id"]]
     assert service.sent[0].url == "https://service.test/v1/files?purpose=batch-api&limit=1000&after=file-0"
 

@@ -19,6 +19,7 @@ from batchyard.results.bill import SEVERAL
 from batchyard.results.bill import shape as bill
 from tests.fakes.batches import batch
 from tests.fakes.lines import jsonl, request
+from tests.fakes.sellers import sellers_of
 from tests.fakes.world import World, memory_world
 
 MINI, NANO, EMBEDDING = "gpt-4.1-mini", "gpt-4.1-nano", "text-embedding-3-small"
@@ -40,7 +41,7 @@ def ran(world: World, *models: tuple[str, int]) -> str:
 
 def paid(count: int, model: str) -> float:
     used = Usage(*(count * member for member in msgspec.structs.astuple(EACH)))
-    return dollars(cost_of(used, Prices("openai").of(model, CHAT)).amount)
+    return dollars(cost_of(used, Prices(sellers_of("openai")).of(model, CHAT)).amount)
 
 
 @pytest.fixture

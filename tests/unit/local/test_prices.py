@@ -14,6 +14,7 @@ from batchyard.costs.usage import Usage as Used
 from local.emulator import bill
 from local.emulator.batches import Usage as EmulatorUsage
 from local.prices import BATCH, FLEX, document
+from tests.fakes.sellers import sellers_of
 
 AT = datetime.fromisoformat(price_list().at).replace(tzinfo=UTC)
 
@@ -44,7 +45,7 @@ def test_a_model_costs_what_the_library_says_or_its_full_price_where_it_has_no_b
         for context in ({}, BATCH)
     )
     listed = batch.total_price != usual.total_price
-    price = batch_price(profile, model)
+    price = batch_price(sellers_of(profile), model)
     assert price is not None
     assert (price.input, price.output) == (batch.input_price * 1_000, batch.output_price * 1_000)
     assert price.basis == (prices.BATCH if listed else prices.FULL)
@@ -54,7 +55,7 @@ def test_a_model_costs_what_the_library_says_or_its_full_price_where_it_has_no_b
 def test_a_model_costs_by_flex_processing_what_the_library_says(model: str) -> None:
     usage = Usage(input_tokens=1_000, cache_read_tokens=200, output_tokens=1_000)
     found = calc_price(usage, model, provider_id="openai", genai_request_timestamp=AT, price_context=FLEX)
-    price = flex_price("openai", model)
+    price = flex_price(sellers_of("openai"), model)
     assert price is not None
     assert (price.input * 800 + price.cached * 200, price.output) == (
         found.input_price * 1_000_000,
@@ -67,9 +68,9 @@ def test_a_model_costs_by_flex_processing_what_the_library_says(model: str) -> N
 def test_the_emulator_reads_the_list_as_the_services_do(way: str) -> None:
     theirs = bill.PriceList.read(FILE, "openai")
     used = Used(700, 300, 90, 40, 790)
-    for model, _ in prices.names("openai"):
+    for model, _ in prices.names(sellers_of("openai")):
         find = {bill.STANDARD: full_price, bill.BATCH: batch_price, bill.FLEX: flex_price}[way]
-        price = find("openai", model) or full_price("openai", model)
+        price = find(sellers_of("openai"), model) or full_price(sellers_of("openai"), model)
         found = theirs.dollars(model, way, EmulatorUsage(700, 300, 90, 40), "/v1/responses")
         assert found is not None, model
         assert found == Decimal(cost_of(used, price).amount) / PER_DOLLAR, model
@@ -79,7 +80,9 @@ def test_the_emulator_reads_the_list_as_the_services_do(way: str) -> None:
 def test_pictures_cost_what_the_library_says(profile: str, model: str) -> None:
     usage = Usage(input_tokens=1_000, input_image_tokens=600, output_tokens=5_000, output_image_tokens=4_000)
     found = calc_price(usage, model, provider_id=profile, genai_request_timestamp=AT, price_context=BATCH)
-    ours = prices.Prices(profile).cost(Used(1_000, 0, 5_000, 0, 6_000, 600, 4_000), model, "/v1/images/generations")
+    ours = prices.Prices(sellers_of(profile)).cost(
+        Used(1_000, 0, 5_000, 0, 6_000, 600, 4_000), model, "/v1/images/generations"
+    )
     assert Decimal(ours.amount) / PER_DOLLAR == found.total_price
 
 
@@ -87,6 +90,6 @@ def test_pictures_cost_what_the_library_says(profile: str, model: str) -> None:
 @pytest.mark.parametrize("model", ["gpt-image-1.5", "gpt-image-1-mini", "gpt-image-1"])
 def test_the_emulator_bills_pictures_as_the_services_do(model: str, way: str, *, batch: bool) -> None:
     endpoint = "/v1/images/generations"
-    ours = prices.Prices("openai").cost(Used(700, 0, 90, 0, 790), model, endpoint, batch=batch)
+    ours = prices.Prices(sellers_of("openai")).cost(Used(700, 0, 90, 0, 790), model, endpoint, batch=batch)
     theirs = bill.PriceList.read(FILE, "openai").dollars(model, way, EmulatorUsage(700, 0, 90), endpoint)
     assert theirs == Decimal(ours.amount) / PER_DOLLAR

@@ -6,7 +6,7 @@ from ..errors import InvalidArgumentError
 from .profile import DAY, HOUR, Facts, Profile, Sign
 from .rows import COMPATIBLE, ROWS
 
-__all__ = ["DAY", "HOUR", "PROFILES", "Facts", "Profile", "Sign", "choose_profile"]
+__all__ = ["DAY", "HOUR", "PROFILES", "Facts", "Profile", "Sign", "choose_profile", "ordinary_url"]
 
 PROFILES = {profile.name: profile for profile in ROWS}
 
@@ -25,8 +25,14 @@ def choose_profile(wanted: str | Profile | None, base_url: str) -> Profile:
     return PROFILES[wanted]
 
 
+def ordinary_url(profile: Profile, base_url: str) -> str:
+    """Return where single requests go, if not to the base URL; a gateway before the service gets them itself."""
+    return profile.ordinary_url if _is_of(profile, urlsplit(base_url).hostname or "") else ""
+
+
 def _by_host(host: str) -> Profile:
-    for profile in PROFILES.values():
-        if any(host == name or host.endswith("." + name) for name in profile.hosts):
-            return profile
-    return COMPATIBLE
+    return next((profile for profile in PROFILES.values() if _is_of(profile, host)), COMPATIBLE)
+
+
+def _is_of(profile: Profile, host: str) -> bool:
+    return any(host == name or host.endswith("." + name) for name in profile.hosts)

@@ -1,6 +1,6 @@
 """What is known of a service: how to call it, and what it promises. All of it is data."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -14,7 +14,7 @@ Lookup = Literal["token", "metadata", "name", "time", "none"]
 Progress = Literal["live", "end", "none"]
 #: What a batch leaves that did not come to its end: the answers it had, or nothing for sure.
 Leftovers = Literal["answers", "nothing"]
-#: How its list of batches goes on: behind the id of a batch, or not at all.
+#: How its lists of batches and files go on: behind the id of the last one, or not at all.
 Paging = Literal["cursor", "none"]
 
 HOUR, DAY = 3_600, 86_400  # seconds
@@ -28,6 +28,13 @@ class Sign(NamedTuple):
     code: str | None = None
     #: A part of the message, in lower case; used where a service says it by its words alone.
     words: str | None = None
+
+    def shows(self, status: int | None, codes: Collection[str | None], message: str) -> bool:
+        """Tell whether a refusal looks so; a batch that failed has no status."""
+        marked = self.code is not None or self.words is not None
+        by_status = self.status is None or status is None or self.status == status
+        by_code = self.code is None or self.code in codes
+        return marked and by_status and by_code and (self.words is None or self.words in message.lower())
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

@@ -175,7 +175,7 @@ VLLM = Profile(
     name="vllm", title="vLLM production stack", cancel_method="DELETE", cancel_path="/batches/{id}",
     facts=Facts(
         source="vllm-project/production-stack, src/vllm_router/services/batch_service, 2026",
-        most_lines=0, most_bytes=0, most_inputs=0, windows=(), expires=False,
+        most_lines=0, most_bytes=0, most_inputs=0, windows=(),
     ),
 )  # fmt: skip
 COMPATIBLE = Profile(

@@ -1,6 +1,6 @@
 """The body of `POST /batches`: read, or refused as OpenAI would, with OpenAI's codes."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +10,7 @@ from batchyard.domain.errors import invalid_request, missing_parameter
 from batchyard.domain.stored_file import LONGEST_LIFE, SHORTEST_LIFE
 from batchyard.lines.line import ENDPOINTS
 from batchyard.planning import options
+from batchyard.providers.windows import Windows, wrong_window
 
 EXPIRY_MEMBERS: Final = {"anchor", "seconds"}
 MEMBERS: Final = ("input_file_id", "endpoint", "completion_window")
@@ -34,8 +35,13 @@ class BatchRequest(msgspec.Struct, frozen=True, kw_only=True):
         return {**{name: getattr(self, name) for name in names}, **self.options}
 
 
-def check(body: object, windows: Collection[str], providers: Collection[str] = ()) -> BatchRequest:
-    """Read a body if OpenAI would take it, and its options can be followed; raises ApiError 400 for any other."""
+def check(
+    body: object, windows: Collection[Windows], providers: Collection[str] = (), endpoints: Set[str] = frozenset()
+) -> BatchRequest:
+    """Read a body if OpenAI would take it, and its options can be followed; raises ApiError 400 for any other.
+
+    `windows` are those of the providers, and `endpoints` what these take beside OpenAI's.
+    """
     if not isinstance(body, dict):
         raise invalid_request(BatchError("invalid_type", "The body must be a JSON object."))
     for name in MEMBERS:
@@ -43,7 +49,8 @@ def check(body: object, windows: Collection[str], providers: Collection[str] = (
             raise missing_parameter(name)
         if not isinstance(body[name], str):
             raise invalid_request(BatchError("invalid_type", f"'{name}' must be a string.", name))
-    wrong = _wrong_endpoint(body) or _wrong_window(body, windows) or _wrong_metadata(body) or _wrong_expiry(body)
+    wrong = _wrong_endpoint(body, ENDPOINTS | endpoints) or wrong_window(windows, body["completion_window"])
+    wrong = wrong or _wrong_metadata(body) or _wrong_expiry(body)
     spelled = options.spelled(body)
     named = options.of_body(spelled)
     wrong = wrong or options.misspelled(body) or options.twice(body) or options.wrong(named, providers)
@@ -53,20 +60,13 @@ def check(body: object, windows: Collection[str], providers: Collection[str] = (
     return BatchRequest(**given, options=named, body=spelled)
 
 
-def _wrong_endpoint(body: dict[str, Any]) -> BatchError | None:
-    if body["endpoint"] in ENDPOINTS:
+def _wrong_endpoint(body: dict[str, Any], endpoints: Set[str]) -> BatchError | None:
+    if body["endpoint"] in endpoints:
         return None
-    known = ", ".join(f"'{endpoint}'" for endpoint in sorted(ENDPOINTS))
+    known = ", ".join(f"'{endpoint}'" for endpoint in sorted(endpoints))
     return BatchError(
         "invalid_value", f"Invalid value: '{body['endpoint'][:64]}'. Supported values are: {known}.", "endpoint"
     )
-
-
-def _wrong_window(body: dict[str, Any], windows: Collection[str]) -> BatchError | None:
-    if body["completion_window"] in windows:
-        return None
-    known = " or ".join(f"'{window}'" for window in sorted(windows))
-    return BatchError("invalid_value", f"Invalid value: completion_window must be {known}.", "completion_window")
 
 
 def _wrong_metadata(body: dict[str, Any]) -> BatchError | None:

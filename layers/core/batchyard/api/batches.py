@@ -5,6 +5,7 @@ Statuses, codes and params follow OpenAI's API reference and recorded exchanges 
 
 from functools import partial
 from http import HTTPStatus
+from itertools import chain
 from typing import Any, Final
 
 from batchyard.api import early_rows, lost_create
@@ -22,6 +23,7 @@ from batchyard.inspection.error_list import error_list
 from batchyard.inspection.line_page import line_page
 from batchyard.inspection.sent_lines import Wanted
 from batchyard.inspection.shard_list import shard_list
+from batchyard.providers.windows import windows_of
 from batchyard.services import Services
 
 MOST_INLINE: Final = (
@@ -35,7 +37,10 @@ BATCH_ID: Final = r"batch_[0-9a-f]{32}"
 
 def create_batch(services: Services, tenant: str, body: object, idempotency_key: str | None = None) -> dict[str, Any]:
     """Create a batch from a file, or from an `s3://` in the data bucket; the same Idempotency-Key gives the same batch."""
-    wanted = check(body, {OPENAI_WINDOW, services.settings.completion_window}, services.accounts)
+    usual = {OPENAI_WINDOW, services.settings.completion_window}
+    accounts = services.accounts.values()
+    windows, endpoints = [windows_of(each, usual) for each in accounts], [each.facts.endpoints for each in accounts]
+    wanted = check(body, windows, services.accounts, frozenset(chain(*endpoints)))
     return shape(create_or_take_over(services, tenant, wanted, idempotency_key))
 
 

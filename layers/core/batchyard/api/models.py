@@ -30,7 +30,7 @@ def list_models(services: Services, tenant: str) -> dict[str, Any]:
 def retrieve_model(services: Services, tenant: str, model: str) -> dict[str, Any]:
     """Show a model; raises ApiError 404 if neither the tenant's newest batches nor the price list know the model."""
     for account in services.accounts.values():
-        if takes_model(account.entry, model) and (seller := prices.seller_of(account.profile_name, model)):
+        if takes_model(account.entry, model) and (seller := prices.seller_of(account.sellers, model)):
             return _listed(model, seller)
     used = dict(_used(services, tenant))
     if model not in used:
@@ -41,12 +41,10 @@ def retrieve_model(services: Services, tenant: str, model: str) -> dict[str, Any
 
 def _named(account: Account) -> Iterator[tuple[str, str]]:
     """Yield the models that a provider gets and that its price list or its entry spells out, and who sells each."""
-    yield from (
-        (name, seller) for name, seller in prices.names(account.profile_name) if takes_model(account.entry, name)
-    )
+    yield from ((name, seller) for name, seller in prices.names(account.sellers) if takes_model(account.entry, name))
     for name in account.entry.models:
         if "*" not in name and "?" not in name:
-            yield name, prices.seller_of(account.profile_name, name) or account.name
+            yield name, prices.seller_of(account.sellers, name) or account.name
 
 
 def _used(services: Services, tenant: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -23,19 +23,22 @@ PRICED: Final = PICTURES | {
 TIERED: Final = frozenset({"/v1/responses", "/v1/chat/completions"})
 # Where a price comes from, as reports say it.
 BATCH, FULL, FLEX, OWN = "listed batch price", "listed full price", "listed flex price", "your price list"
+SHARE: Final = "share of the listed full price"  # that the service takes for a batch
 MOST: Final = 1_000_000
 OTHER: Final = "other"  # stands for the names of models that the list does not have
-MAKERS: Final = ("openai", "anthropic", "google", "mistral", "deepseek", "x-ai")
-# Whose prices hold for each profile of the client. A gateway is taken to ask the price of the model's maker; a server of
-# your own has no price.
-SELLERS: Final[dict[str, tuple[str, ...]]] = {
-    "openai": ("openai",), "azure": ("azure",), "azure-entra": ("azure",), "groq": ("groq",), "together": ("together",),
-    "vllm": (), "compatible": MAKERS,
-}  # fmt: skip
-# Who else sells a model that is not in the service's own list, at the same full price but not with the same discount.
-ALIKE: Final = {"azure": ("openai",), "azure-entra": ("openai",)}
-# Whose flex prices hold. Groq has a service tier of this name at the full price; Azure's is a preview, for a few models.
-FLEX_SELLERS: Final = {"openai": ("openai",)}
+
+
+class Sellers(NamedTuple):
+    """Who in the list asks the prices of a service, each in order; a service with none has no price."""
+
+    #: Who asks the same prices.
+    same: tuple[str, ...] = ()
+    #: Who else sells a model, at the same full price but not with the same discount.
+    alike: tuple[str, ...] = ()
+    #: Who asks the same prices for flex processing.
+    flex: tuple[str, ...] = ()
+    #: The share of the full price that a batch costs where the list has no batch price.
+    share: str = "1"
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -94,9 +97,9 @@ OwnList = dict[str, Own]  # by the name of the model
 class Prices:
     """What models cost in a batch at one service."""
 
-    def __init__(self, profile: str, own: OwnList | None = None) -> None:
-        """Price a service of this profile; the user's `own` list goes before ours."""
-        self._profile, self._own = profile, own or {}
+    def __init__(self, sellers: Sellers, own: OwnList | None = None) -> None:
+        """Price a service by these sellers; the user's `own` list goes before ours."""
+        self._sellers, self._own = sellers, own or {}
 
     def of(self, model: str, endpoint: str, *, batch: bool = True) -> Price | None:
         """Look up what a model costs in a batch, or outside of one; None if the price is not known."""
@@ -104,22 +107,22 @@ class Prices:
             return None
         if batch and (own := self._own.get(model)):
             return Price(own.input, _or(own.cached, own.input), own.output, OWN)
-        return (batch_price if batch else full_price)(self._profile, model)
+        return (batch_price if batch else full_price)(self._sellers, model)
 
     def listed_name(self, model: str) -> str:
         """Return the name under which the list has the price of a model: one of few, whatever users write; or `other`."""
         if model in self._own:
             return model
-        found = listed(self._profile, model)
+        found = listed(self._sellers, model)
         return next(_words(found.named, whole=False), OTHER) if found else OTHER
 
     def by_flex(self, model: str, endpoint: str) -> Price | None:
         """Look up what a model costs by flex processing, outside of a batch; None if it is not sold so."""
-        return flex_price(self._profile, model) if endpoint in TIERED else None
+        return flex_price(self._sellers, model) if endpoint in TIERED else None
 
     def sells_flex(self, model: str, endpoint: str) -> bool:
         """Tell whether flex processing costs no more than a batch."""
-        flex, batch = self.by_flex(model, endpoint), batch_price(self._profile, model)
+        flex, batch = self.by_flex(model, endpoint), batch_price(self._sellers, model)
         if flex is None or batch is None:
             return False
         return flex.input <= batch.input and flex.cached <= batch.cached and flex.output <= batch.output
@@ -137,7 +140,7 @@ class Prices:
     def _of_pictures(self, model: str, *, batch: bool, basis: str) -> tuple[Decimal | None, Decimal | None]:
         if batch and (own := self._own.get(model)):
             return own.image_input, own.image_output
-        found = listed(self._profile, model)
+        found = listed(self._sellers, model)
         if found is None:
             return None, None
         of_batch = found.batch_image_input, found.batch_image_output
@@ -150,9 +153,9 @@ def read_own(text: str) -> OwnList:
 
 
 @cache
-def prices_of(profile: str, own: str) -> Prices:
+def prices_of(sellers: Sellers, own: str) -> Prices:
     """Return the prices of a service; `own` is the text of the user's own list. Raises ValueError for any other text."""
-    return Prices(profile, read_own(own))
+    return Prices(sellers, read_own(own))
 
 
 @cache
@@ -162,50 +165,58 @@ def price_list() -> PriceList:
 
 
 @lru_cache(maxsize=1_000)
-def batch_price(profile: str, model: str) -> Price | None:
-    """Look up what a model costs in a batch at a service of this profile; None if the price is not known.
+def batch_price(sellers: Sellers, model: str) -> Price | None:
+    """Look up what a model costs in a batch at a service; None if the price is not known.
 
-    Without a batch price, the full price holds: services differ in what they take off, and some take off nothing.
+    Without a batch price, the service's share of the full price holds. It is the whole where nobody knows better: services
+    differ in what they take off, and some take off nothing.
     """
-    found = _find(SELLERS.get(profile, ()), model.lower())
+    found = _find(sellers.same, model.lower())
     if found is None or found.batch_input is None or found.batch_output is None:
-        return full_price(profile, model)
+        return _part(full_price(sellers, model), Decimal(sellers.share))
     return Price(found.batch_input, _or(found.batch_cached, found.batch_input), found.batch_output, BATCH)
 
 
 @lru_cache(maxsize=1_000)
-def flex_price(profile: str, model: str) -> Price | None:
-    """Look up what a model costs by flex processing at a service of this profile; None if it is not sold so."""
-    found = _find(FLEX_SELLERS.get(profile, ()), model.lower())
+def flex_price(sellers: Sellers, model: str) -> Price | None:
+    """Look up what a model costs by flex processing at a service; None if it is not sold so."""
+    found = _find(sellers.flex, model.lower())
     if found is None or found.flex_input is None or found.flex_output is None:
         return None
     return Price(found.flex_input, _or(found.flex_cached, found.flex_input), found.flex_output, FLEX)
 
 
 @lru_cache(maxsize=1_000)
-def full_price(profile: str, model: str) -> Price | None:
+def full_price(sellers: Sellers, model: str) -> Price | None:
     """Look up what a model costs outside of a batch; None if the price is not known."""
-    found = listed(profile, model)
+    found = listed(sellers, model)
     return Price(found.input, _or(found.cached, found.input), found.output, FULL) if found else None
 
 
-def listed(profile: str, model: str) -> Listed | None:
-    """Find a model in the list of a service of this profile, or of who else sells it at the same full price."""
-    return _find(SELLERS.get(profile, ()), model.lower()) or _find(ALIKE.get(profile, ()), model.lower())
+def listed(sellers: Sellers, model: str) -> Listed | None:
+    """Find a model in the list of a service, or of who else sells it at the same full price."""
+    return _find(sellers.same, model.lower()) or _find(sellers.alike, model.lower())
 
 
-def names(profile: str) -> Iterator[tuple[str, str]]:
-    """Yield the models that the list spells out for a service of this profile, and who sells each."""
-    for seller in (*SELLERS.get(profile, ()), *ALIKE.get(profile, ())):
+def names(sellers: Sellers) -> Iterator[tuple[str, str]]:
+    """Yield the models that the list spells out for a service, and who sells each."""
+    for seller in (*sellers.same, *sellers.alike):
         for known in price_list().sellers[seller]:
             for name in _words(known.named, whole=True):
                 yield name, seller
 
 
-def seller_of(profile: str, model: str) -> str | None:
-    """Return who sells a model of which a service of this profile has the price; None if the price is not known."""
-    sellers = (*SELLERS.get(profile, ()), *ALIKE.get(profile, ()))
-    return next((seller for seller in sellers if _find((seller,), model.lower())), None)
+def seller_of(sellers: Sellers, model: str) -> str | None:
+    """Return who sells a model of which a service has the price; None if the price is not known."""
+    known = (*sellers.same, *sellers.alike)
+    return next((seller for seller in known if _find((seller,), model.lower())), None)
+
+
+def _part(price: Price | None, share: Decimal) -> Price | None:
+    """Return a share of a full price; the basis says that it is no listed one."""
+    if price is None or share == 1:
+        return price
+    return Price(price.input * share, price.cached * share, price.output * share, SHARE)
 
 
 def _words(rule: dict[str, Any], *, whole: bool) -> Iterator[str]:

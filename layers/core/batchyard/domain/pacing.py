@@ -32,6 +32,8 @@ MOST_OVER_CEILING: Final = HOUR
 # is room. After some minutes the provider is known to be slow, and the usual floor is enough.
 UNKNOWN_FLOOR: Final = 10  # seconds
 UNKNOWN_FOR: Final = 300  # seconds
+# Results that live short are noticed while most of their life is left: of a day, after half an hour.
+SHARE_OF_KEPT: Final = 1 / 48
 JITTER: Final = 0.1
 MOST_DOUBLINGS: Final = 16
 
@@ -55,6 +57,11 @@ def poll_wait(now: Seen, before: Seen, total: int, floor: int, ceiling: int, cha
     wanted = share if left is None else _by_progress(now.age, share, left)
     least = min(now.age * LEAST_SHARE_OVER_CEILING, MOST_OVER_CEILING)
     return _spread(max(min(max(wanted, floor), ceiling), least), chance)
+
+
+def most_wait(ceiling: int, kept: int) -> int:
+    """Return the longest wait between two looks where the provider keeps results for `kept` seconds; 0 is for ever."""
+    return min(ceiling, max(1, round(kept * SHARE_OF_KEPT))) if kept else ceiling
 
 
 def remembered(now: Seen, before: Seen) -> Seen:

@@ -9,6 +9,7 @@ from batch_client import (
     MONEY_CODES,
     APIConnectionError,
     APIStatusError,
+    AuthenticationError,
     BadRequestError,
     BatchClientError,
     ConflictError,
@@ -64,7 +65,8 @@ class Outcome(StrEnum):
 CAPACITY: Final = frozenset({"token_limit_exceeded", "quotaExceeded"})
 OPERATOR: Final = MONEY_CODES | {"invalid_api_key", "account_deactivated"}
 OPERATOR_STATUSES: Final = frozenset({401, 403})
-OPERATOR_ERRORS: Final = (QuotaError, InvalidArgumentError)  # no money; a key or address that cannot be sent
+# No money; a key that is refused, with whatever status; a key or address that cannot be sent.
+OPERATOR_ERRORS: Final = (QuotaError, AuthenticationError, InvalidArgumentError)
 OK, REDIRECT, BAD_REQUEST, SERVER_ERROR = 200, 300, 400, 500
 REQUEST_TIMEOUT, CONFLICT, TOO_MANY = 408, 409, 429
 TRANSIENT_STATUSES: Final = frozenset({REQUEST_TIMEOUT, CONFLICT, TOO_MANY})
@@ -175,7 +177,7 @@ def is_absent(error: BatchClientError) -> bool:
 
 def is_key_refused(error: BatchClientError) -> bool:
     """Tell whether it is our key that the provider refuses."""
-    return error.status == UNAUTHORIZED or error.code == INVALID_KEY
+    return isinstance(error, AuthenticationError) or error.status == UNAUTHORIZED or error.code == INVALID_KEY
 
 
 def is_sure_refusal(error: BatchClientError) -> bool:

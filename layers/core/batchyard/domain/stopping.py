@@ -11,13 +11,14 @@ from batchyard.costs.bill import SHOWN_NAME
 from batchyard.costs.cost import PER_DOLLAR
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, BatchError
-from batchyard.domain.numbers import DAY, amount
+from batchyard.domain.numbers import DAY, HOUR, amount
 from batchyard.domain.shard import Shard
 
 WAIT, RESUBMIT, FINISH = "wait", "resubmit", "finish"
 ACTIONS: Final = frozenset({WAIT, RESUBMIT, FINISH})
 # The last tenth of the window is for the cancel, which may take ten minutes, and for the lines that are sent again.
 WAITED_FOR: Final = 0.9
+OVERTIME: Final = 12 * HOUR
 CANCELLED: Final = BatchError("batch_cancelled", "The batch was cancelled before this request was finished.")
 CUT_SHORT: Final = BatchError("server_error", "The results were put together before this request was finished.")
 MAX_COST: Final = BatchError(
@@ -45,9 +46,15 @@ def why_stopped(batch: Batch, shard: Shard) -> BatchError | None:
     return {statuses.IN_PROGRESS: None, statuses.FINALIZING: CUT_SHORT}.get(batch.status, CANCELLED)
 
 
-def deadline(action: str, created_at: int, window: int) -> float:
-    """Return when the unfinished lines are taken back to be sent again, in Unix seconds; infinity for the action `wait`."""
-    return created_at + window * WAITED_FOR if action in {RESUBMIT, FINISH} else math.inf
+def deadline(action: str, created_at: int, window: int, *, expires: bool = True) -> float:
+    """Return when the unfinished lines are taken back to be sent again, in Unix seconds; infinity where nothing is.
+
+    With the action `wait` the provider's own expiry is waited for. Where no provider batch expires, one that has outlived its
+    window by `OVERTIME` is taken for one that never ends.
+    """
+    if action in {RESUBMIT, FINISH}:
+        return created_at + window * WAITED_FOR
+    return math.inf if expires else created_at + window + OVERTIME
 
 
 def cost_limit_reached(batch: Batch, shards: Iterable[Shard], shard: Shard) -> BatchError | None:

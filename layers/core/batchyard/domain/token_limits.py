@@ -98,6 +98,13 @@ def wave(sizes: Sequence[int], ratio: int, most: int | None, most_bytes: int | N
     return count, ends[count - 1]
 
 
+def wave_of_requests(sizes: Sequence[int], most: int | None, most_bytes: int | None = None) -> tuple[int, int]:
+    """Return what `wave` returns where the provider counts requests, and takes at most `most` of them."""
+    lines, _ = wave(sizes, USUAL_RATIO, None, most_bytes)
+    fit = min(filter(None, (lines, most)), default=0)
+    return fit, sum(sizes[:fit])
+
+
 def sample_of(size: int, lines: int, answered: int, input_tokens: int) -> int | None:
     """Return the ratio that the usage of an attempt shows, in tokens per million bytes; None if too few lines were answered."""
     if not size or not input_tokens or answered < lines * ENOUGH_ANSWERS:

@@ -1,6 +1,7 @@
 """One line of an input: what the plan needs of the line, or what is wrong with the line, in the provider's codes."""
 
 import json
+from collections.abc import Set
 from functools import lru_cache
 from itertools import filterfalse
 from typing import Any, Final, Literal
@@ -93,13 +94,18 @@ def _alike(url: str, model: str) -> Any:  # noqa: ANN401 - a decoder of a type m
     return msgspec.json.Decoder(line)
 
 
-def fault_of(line: Line, endpoint: str | None) -> BatchError | None:
+def is_of_embeddings(url: str) -> bool:
+    """Tell whether lines of a url ask for embeddings, whatever the version of the API."""
+    return url.endswith("/embeddings")
+
+
+def fault_of(line: Line, endpoint: str | None, urls: Set[str] = ENDPOINTS) -> BatchError | None:
     """Say what the provider would refuse in a well-formed line; None if nothing.
 
-    `endpoint` is the batch's, None when the lines decide.
+    `endpoint` is the batch's, None when the lines decide. `urls` are those that a line may have.
     """
-    if line.url not in ENDPOINTS or (endpoint is not None and line.url != endpoint):
-        expected = endpoint or "one of " + ", ".join(sorted(ENDPOINTS))
+    if line.url not in urls or (endpoint is not None and line.url != endpoint):
+        expected = endpoint or "one of " + ", ".join(sorted(urls))
         return BatchError("invalid_url", f"The url {_shown(line.url)} is not {expected}. Change `url`.", "url")
     if line.body.stream is True:
         return BatchError(
@@ -138,7 +144,7 @@ def too_long(size: int, limit: int) -> BatchError:
 
 def embedding_inputs(line: Line) -> int:
     """Count the inputs of an embeddings line: the items of an array of texts or of token lists, else one. 0 for other lines."""
-    if line.url != EMBEDDINGS:
+    if not is_of_embeddings(line.url):
         return 0
     inputs = bytes(line.body.input)
     items = _INPUTS.decode(inputs) if inputs.startswith(b"[") else []

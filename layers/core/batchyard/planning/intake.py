@@ -3,10 +3,11 @@
 from typing import Any, Final
 
 from batchyard.domain import nesting, object_keys
-from batchyard.domain.batch import BatchError, InputObject, window_seconds
+from batchyard.domain.batch import BatchError, InputObject
 from batchyard.domain.errors import NotFound, meant
 from batchyard.observability import logger
 from batchyard.planning import new_batch, options, retry_upload
+from batchyard.providers.windows import windows_of, wrong_window
 from batchyard.services import Services
 
 SHOWN_TENANT: Final = 64  # characters
@@ -48,13 +49,8 @@ def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -
     error = _unlisted(services, tenant) or error
     if wrong_option := options.misspelled(metadata, options.OF_UPLOADS) or options.wrong(named, services.accounts):
         named, error = {}, wrong_option
-    try:
-        window_seconds(window)
-    except ValueError as wrong:
-        window, error = (
-            services.settings.completion_window,
-            BatchError("invalid_value", str(wrong), "completion_window"),
-        )
+    if wrong := wrong_window(map(windows_of, services.accounts.values()), window):
+        window, error = services.settings.completion_window, wrong
     batch = new_batch.build(services, batch_id, tenant, source, window, metadata=members, **named)
     error = error or new_batch.why_unaffordable(services, batch)
     if error is None and retry_upload.asks(metadata):

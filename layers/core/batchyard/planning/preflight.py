@@ -160,7 +160,8 @@ def too_dear(found: Preflight, most: str) -> BatchError | None:
 
 def _with_waves(services: Services, model: ModelEstimate) -> ModelEstimate:
     """Add how often the token limit of the model would be filled, if the limit is set or was learned."""
-    limit = services.account(model.provider).token_ledgers.limit(model.model)
+    account = services.account(model.provider)
+    limit = account.token_ledgers.limit(model.model) if account.facts.room == "tokens" else None
     waves = -(-model.estimated_input_tokens // limit) if limit else None
     return msgspec.structs.replace(model, waves=waves)
 

@@ -10,11 +10,11 @@ from batchyard.domain.batch import SHOWN_ERRORS, BatchError
 from batchyard.lines import messages
 from batchyard.lines.blocks import LineBlock, blocks
 from batchyard.lines.line import (
-    EMBEDDINGS,
     Line,
     custom_id_of,
     diagnose,
     fault_of,
+    is_of_embeddings,
     parse,
     parse_alike,
     too_long,
@@ -96,6 +96,8 @@ class InputScan:
         """Take lines that are all good and have the target of the last line, as nearly all have; False if some are not."""
         if self._latest is None or self._meter or self.parent or self.changed:
             return False
+        if self._limits.line_bytes and max(block.sizes) > self._limits.line_bytes:
+            return False
         custom_ids = parse_alike(block.lines, *self._latest)
         if custom_ids is None or not self._splitter.add_alike(
             self._place(self.progress.number + 1), self._latest, custom_ids, block.sizes, self._limits
@@ -144,7 +146,7 @@ class InputScan:
         self.progress.providers.add(limits.provider)
         self.progress.endpoint = self.progress.endpoint or line.url
         self.progress.models.add(line.body.model)
-        self._latest = None if line.url == EMBEDDINGS else (line.url, line.body.model)
+        self._latest = None if is_of_embeddings(line.url) else (line.url, line.body.model)
         if self._meter is not None:
             self._meter.add(line, text)
         closed = self._splitter.add(self._place(self.progress.number), size, line, limits)
@@ -163,7 +165,7 @@ class InputScan:
         limits = self._targets.limits(line.url, line.body.model)
         if limits is None:
             return self._targets.fault(line.url, line.body.model)
-        return too_long(size, limits.bytes) if size > limits.bytes else limits
+        return too_long(size, limits.longest_line) if size > limits.longest_line else limits
 
     def _place(self, number: int) -> Place:
         offset = self.progress.offset if self.changed is None else self.changed.offset
@@ -182,5 +184,5 @@ class InputScan:
             line = parse(text)
         except ValueError:
             return diagnose(text)
-        fault = fault_of(line, self._endpoint)
+        fault = fault_of(line, self._endpoint, self._targets.urls)
         return fault or (messages.fault_in(text) if line.url == messages.MESSAGES else None) or line

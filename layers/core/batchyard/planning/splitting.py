@@ -1,13 +1,13 @@
 """Split the lines of a batch into shards that each fit one provider batch."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Final
 
 import msgspec
 
 from batchyard.domain.batch import BatchError
 from batchyard.domain.token_limits import estimated
-from batchyard.lines.line import Line, embedding_inputs
+from batchyard.lines.line import ENDPOINTS, Line, embedding_inputs
 from batchyard.lines.shard_lines import Place, ShardLines
 from batchyard.providers import routing
 from batchyard.providers.account import Account
@@ -31,8 +31,15 @@ class ShardLimits(msgspec.Struct, frozen=True):
     tokens: int = 0
     #: Of the upload, as the provider has taught; 0 if it has not. Such a line has a shard of its own, too.
     taught_bytes: int = 0
+    #: Of one line; 0 for no limit of its own.
+    line_bytes: int = 0
     #: The provider whose limits these are.
     provider: str = ""
+
+    @property
+    def longest_line(self) -> int:
+        """Return the most bytes of one line."""
+        return min(self.bytes, self.line_bytes or self.bytes)
 
     def fit(self, requests: int, size: int) -> bool:
         """Tell whether `requests` requests with `size` bytes together are within the limits."""
@@ -46,10 +53,13 @@ class Targets:
 
     def __init__(
         self, limits: Mapping[str, ShardLimits], choose: Callable[[str, str], str | None],
-        fault: Callable[[str, str], BatchError],
+        fault: Callable[[str, str], BatchError], urls: Set[str] = ENDPOINTS,
     ) -> None:  # fmt: skip
-        """Keep the limits by provider; `choose` names the provider of a url and a model, and `fault` says that none is."""
-        self._by_provider, self._choose, self.fault = limits, choose, fault
+        """Keep the limits by provider; `choose` names the provider of a url and a model, and `fault` says that none is.
+
+        `urls` are all that any of the providers takes.
+        """
+        self._by_provider, self._choose, self.fault, self.urls = limits, choose, fault, urls
         self._known = dict[tuple[str, str], ShardLimits | None]()
         #: The most bytes that a line may have at any of them.
         self.longest_line = max((each.bytes for each in limits.values()), default=0)
@@ -69,20 +79,22 @@ def targets_of(services: Services, wanted: str | None) -> Targets:
     """Tell where lines go; `wanted` is the provider that the batch is for, if it names one."""
     accounts = services.accounts.values()
     entries = [account.entry for account in accounts]
+    own = {url for account in accounts for url in account.facts.endpoints}
 
     def choose(url: str, model: str) -> str | None:
-        entry = routing.choose(entries, url, model, wanted)
+        able = [each.entry for each in accounts if url not in own or url in each.facts.endpoints]
+        entry = routing.choose(able, url, model, wanted)
         return entry.name if entry else None
 
     limits = {account.name: _shard_limits(account, services.now()) for account in accounts}
-    return Targets(limits, choose, lambda url, model: routing.no_provider(entries, url, model, wanted))
+    return Targets(limits, choose, lambda url, model: routing.no_provider(entries, url, model, wanted), ENDPOINTS | own)
 
 
 def _shard_limits(account: Account, now: int) -> ShardLimits:
     entry, learned = account.entry, account.creations.most_bytes(now)
     return ShardLimits(
         entry.max_requests_per_shard, entry.max_bytes_per_shard, entry.max_embedding_inputs_per_shard,
-        entry.max_tokens_per_shard, learned or 0, account.name,
+        entry.max_tokens_per_shard, learned or 0, account.facts.most_line_bytes, account.name,
     )  # fmt: skip
 
 

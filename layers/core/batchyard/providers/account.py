@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch_client import Dialect
+    from batch_client import Dialect, Facts, Profile
     from batchyard.adapters.creation_store import CreationStore
     from batchyard.adapters.secrets_manager import Secret
     from batchyard.adapters.token_ledger_store import TokenLedgerStore
-    from batchyard.costs.prices import Prices
+    from batchyard.costs.prices import Prices, Sellers
     from batchyard.domain.batch import Batch
     from batchyard.providers.entries import Entry
     from batchyard.settings import Settings
@@ -27,12 +27,31 @@ class Account:
         self, settings: Settings, entry: Entry, secret: Callable[[], Secret], provider: Dialect | None = None
     ) -> None:
         """Keep what the settings say; `secret` returns the secret with the key, `provider` takes the place of the client."""
-        self.entry, self._settings, self._secret, self._provider = entry, settings, secret, provider
+        self._entry, self._settings, self._secret, self._provider = entry, settings, secret, provider
 
     @property
     def name(self) -> str:
         """Name the provider, as its shards and ledgers do."""
-        return self.entry.name
+        return self._entry.name
+
+    @cached_property
+    def profile(self) -> Profile:
+        """What is known of the service: the profile that is set, or that of its host."""
+        from batch_client import choose_profile
+
+        return choose_profile(self._entry.profile or None, self._entry.base_url)
+
+    @property
+    def facts(self) -> Facts:
+        """What the service takes, shows and keeps."""
+        return self.profile.facts
+
+    @cached_property
+    def entry(self) -> Entry:
+        """What the settings say, with no limit above that of the service."""
+        from batchyard.providers.limits import narrowed
+
+        return narrowed(self._entry, self.facts)
 
     def window(self, batch: Batch) -> str:
         """Return the window of provider batches of a batch: the provider's own if it has one, as 24h."""
@@ -47,8 +66,9 @@ class Account:
     def token_ledgers(self) -> TokenLedgerStore:
         """The provider's token ledgers."""
         from batchyard.adapters.token_ledger_store import TokenLedgerStore
+        from batchyard.providers.limits import most_in_ledger
 
-        return TokenLedgerStore(self._settings.table, self.name, self.entry.max_enqueued_tokens)
+        return TokenLedgerStore(self._settings.table, self.name, most_in_ledger(self._entry, self.facts))
 
     @cached_property
     def creations(self) -> CreationStore:
@@ -58,11 +78,12 @@ class Account:
         return CreationStore(self._settings.table, self.name)
 
     @cached_property
-    def profile_name(self) -> str:
-        """Name the profile of the provider: the one that is set, or that of its host."""
-        from batch_client import choose_profile
+    def sellers(self) -> Sellers:
+        """Who in the price list asks the prices of the service."""
+        from batchyard.costs.prices import Sellers
 
-        return choose_profile(self.entry.profile or None, self.entry.base_url).name
+        facts = self.facts
+        return Sellers(facts.sellers, facts.sellers_alike, facts.flex_sellers, str(facts.price))
 
     @property
     def prices(self) -> Prices:
@@ -71,29 +92,29 @@ class Account:
         from batchyard.domain.errors import SettingsError
 
         try:
-            return prices_of(self.profile_name, self.entry.price_list or self._settings.price_list)
+            return prices_of(self.sellers, self._entry.price_list or self._settings.price_list)
         except ValueError as error:
             raise SettingsError(f"PriceList is no list of prices: {error}. See docs/cost.md.") from error
 
     @cached_property
     def client(self) -> Dialect:
         """The provider's API, in its dialect, each call measured; raises KeyMissing if the settings name no such one."""
-        from batch_client import BatchClient, RetryPolicy, choose_profile, speak
+        from batch_client import BatchClient, RetryPolicy, speak
         from batchyard.adapters.aws import RoleSigner
         from batchyard.domain.errors import KeyMissing
         from batchyard.domain.job import ATTEMPT_LABEL
         from batchyard.providers.measured import MeasuredProvider
 
-        if not self.entry.base_url:
+        if not self._entry.base_url:
             raise KeyMissing.of_unknown(self.name)
 
         if self._provider is not None:
             return MeasuredProvider(self._provider)
         # The state machine repeats what takes longer, and submit relies on a create that ends in time.
         retry = RetryPolicy(total=30.0)
-        profile = choose_profile(self.entry.profile or None, self.entry.base_url)
+        profile = self.profile
         key = self.key if profile.signing is None else RoleSigner()
-        client = BatchClient(key, self.entry.base_url, profile=profile, retry=retry)
+        client = BatchClient(key, self._entry.base_url, profile=profile, retry=retry)
         return MeasuredProvider(speak(client, ATTEMPT_LABEL))
 
     def key(self) -> str:

@@ -9,7 +9,7 @@ from batchyard.domain.attempt import End
 from batchyard.domain.batch import BatchError, window_seconds
 from batchyard.domain.job import has_taken_in, may_be_stopped
 from batchyard.domain.outcomes import usage_of_batch
-from batchyard.domain.pacing import Seen, poll_wait, remembered
+from batchyard.domain.pacing import Seen, most_wait, poll_wait, remembered
 from batchyard.domain.shard import with_attempt_members, with_members, with_stall
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import deadline
@@ -19,6 +19,7 @@ from batchyard.shards import attempt_end, failed_calls, token_room, unknown_stat
 from batchyard.shards.play import play
 from batchyard.shards.turn import Turn, announce_pause
 
+LIVE: Final = "live"  # counts that tell how far a batch is while it runs
 LOST_AFTER: Final = 5  # looks in a row that do not find a provider batch whose window is over
 
 
@@ -92,7 +93,8 @@ def _look_again(turn: Turn, seen: Look) -> Step:
     shown, total = _shown(turn, seen, deadline_at)
     before = Seen(turn.step.seen_age, turn.step.seen_finished)
     settings = turn.services.settings
-    floor, ceiling = settings.poll_floor_seconds, settings.poll_ceiling_seconds
+    floor = settings.poll_floor_seconds
+    ceiling = most_wait(settings.poll_ceiling_seconds, turn.account.facts.results_kept)
     wait = poll_wait(shown, before, total, floor, ceiling, turn.services.chance())
     for left in (deadline_at - now, unknown_status.seconds_left(turn)):
         if 0 < left < wait:
@@ -102,7 +104,8 @@ def _look_again(turn: Turn, seen: Look) -> Step:
 
 def _shown(turn: Turn, seen: Look, deadline_at: float) -> tuple[Seen, int]:
     """Return what this look showed, and how many lines there are (0: not known)."""
-    now, counts = turn.services.now(), seen.counts
+    now = turn.services.now()
+    counts = seen.counts if turn.account.facts.progress == LIVE else None
     if turn.batch.stopping or turn.shard.draining or now >= deadline_at:
         # Cancelling takes ten minutes as a rule, but a provider may take days: the age begins anew.
         stopped_at = turn.batch.cancelling_at or turn.batch.draining_since or turn.shard.rest_until or now
@@ -113,7 +116,8 @@ def _shown(turn: Turn, seen: Look, deadline_at: float) -> tuple[Seen, int]:
 
 def _deadline(turn: Turn) -> float:
     window = window_seconds(turn.window)
-    return deadline(turn.services.settings.deadline_action, turn.attempt.began_at, window)
+    action, expires = turn.services.settings.deadline_action, turn.account.facts.expires
+    return deadline(action, turn.attempt.began_at, window, expires=expires)
 
 
 def _after_missing(turn: Turn, error: NotFoundError) -> Step:

@@ -16,9 +16,11 @@ from batchyard.domain.pacing import floor_while_unknown, retry_wait, room_wait
 from batchyard.domain.shard import Shard, with_attempt_members, with_members
 from batchyard.domain.token_ledger import Ledger, Reservation
 from batchyard.observability import logger, publish
+from batchyard.providers.limits import UNITS
 from batchyard.services import Services
 from batchyard.shards.turn import Turn
 
+TOKENS, REQUESTS, JOBS, NOTHING = "tokens", "requests", "jobs", "nothing"  # what fills up at a provider
 LOOKS_MISSED: Final = 3  # longest waits without a look, after which others wait for this attempt no more
 NEAR: Final = 10  # an estimate is kept as it is until it is a tenth off
 
@@ -37,15 +39,20 @@ class Refusal(NamedTuple):
 
 
 def ledger_of(services: Services, shard: Shard) -> tuple[TokenLedgerStore, str]:
-    """Return the store and the name of the ledger of a shard, which is that of its provider and model."""
-    store = services.account(shard.provider).token_ledgers
-    return store, store.name_of(shard.model)
+    """Return the store and the name of the ledger of a shard: that of its provider and model, or of all its models.
+
+    Where requests or jobs fill a provider up, its ledgers hold these in place of tokens. Jobs of all models share one.
+    """
+    account = services.account(shard.provider)
+    store = account.token_ledgers
+    return store, store.name_of("" if account.facts.room == JOBS else shard.model)
 
 
 def reserve(turn: Turn, sizes: Sequence[int]) -> int:
     """Reserve tokens for the attempt under way; answer the seconds to wait if there is no room, else 0.
 
-    `sizes` are the bytes of the unfinished lines. The attempt takes as many of the first as the limit allows.
+    `sizes` are the bytes of the unfinished lines. The attempt takes as many of the first as the limit allows. Where nothing
+    fills up, nothing is reserved.
     """
     services, now = turn.services, turn.services.now()
     store, name = ledger_of(services, turn.shard)
@@ -54,6 +61,9 @@ def reserve(turn: Turn, sizes: Sequence[int]) -> int:
         return 0
     ledger = store.read(name)
     most = store.limit_of(turn.shard.model, ledger)
+    if turn.account.facts.room == NOTHING:
+        _fit_to_room(turn, sizes, ledger, None)
+        return 0
     _fit_to_room(turn, sizes, ledger, most)
     attempt, ttl = turn.attempt, turn.shard.expires_at_ttl
     tenant = turn.batch.tenant
@@ -65,8 +75,7 @@ def reserve(turn: Turn, sizes: Sequence[int]) -> int:
     )  # fmt: skip
     alive_since = now - LOOKS_MISSED * services.settings.retry_ceiling_seconds
     ahead = token_ledger.ahead_of(store.ahead(name, wanted), most, alive_since)
-    first = turn.account.entry.first_enqueued_tokens or token_limits.lowest_published(turn.shard.model)
-    terms = token_ledger.terms(ledger, most, ahead, wanted.wanted, now, first)
+    terms = token_ledger.terms(ledger, most, ahead, wanted.wanted, now, _first(turn))
     if terms is not None and store.take(name, wanted, terms, ttl, place if place > ledger.place else 0):
         if known is not None and known.waiting:
             publish({"TokenWaitSeconds": now - attempt.started_at})
@@ -113,7 +122,8 @@ def record_refused(services: Services, shard: Shard, messages: Iterable[str], in
     ledger = store.read(name)
     before = store.limit_of(shard.model, ledger)
     stated = next(filter(None, map(token_limits.stated_limit, messages)), None)
-    alone = ledger.enqueued <= tokens
+    # Of requests and jobs, no line is ever larger than the limit.
+    alone = ledger.enqueued <= tokens and services.account(shard.provider).facts.room == TOKENS
     unexpected = token_ledger.is_unexpected(ledger, before)
     learned: dict[str, int | bool] = {}
     if stated is not None or not alone or in_a_row > token_ledger.PATIENCE:
@@ -131,7 +141,7 @@ def release_ended(services: Services, shard: Shard) -> None:
     """Release what a shard holds, if its latest attempt has ended, and learn how many tokens its bytes were."""
     if not shard.attempts or not (shard.done or shard.attempt is None):
         return
-    if not release(services, shard, ended=True):
+    if not release(services, shard, ended=True) or services.account(shard.provider).facts.room != TOKENS:
         return
     (store, name), attempt = ledger_of(services, shard), shard.attempts[-1]
     counted = attempt.usage.input_tokens if attempt.usage else 0
@@ -157,10 +167,7 @@ def _fit_to_room(turn: Turn, sizes: Sequence[int], ledger: Ledger, most: int | N
     shard, attempt = turn.shard, turn.attempt
     learned = turn.account.creations.most_bytes(turn.services.now())
     most_bytes = min(filter(None, (learned, shard.too_large_bytes // 2)), default=None)
-    lines, size = token_limits.wave(
-        sizes, ledger.ratio, min(filter(None, (most, shard.wave)), default=None), most_bytes
-    )
-    tokens = token_limits.tokens_of(size, ledger.ratio)
+    lines, size, tokens = _wave(turn, sizes, ledger, most, most_bytes)
     if lines == attempt.lines and size == attempt.bytes and abs(tokens - attempt.tokens) * NEAR <= tokens:
         return
     dropped: dict[str, Any] = {} if lines == (shard.file_lines or shard.unfinished) else {"file_id": None}
@@ -169,8 +176,30 @@ def _fit_to_room(turn: Turn, sizes: Sequence[int], ledger: Ledger, most: int | N
     )
 
 
+def _wave(
+    turn: Turn, sizes: Sequence[int], ledger: Ledger, most: int | None, most_bytes: int | None
+) -> tuple[int, int, int]:
+    """Return how many of the first lines go, their bytes, and what they take of the room: tokens, requests or a job."""
+    room = turn.account.facts.room
+    if room == REQUESTS:
+        lines, size = token_limits.wave_of_requests(sizes, most, most_bytes)
+        return lines, size, lines
+    most_tokens = min(filter(None, (most, turn.shard.wave)), default=None) if room == TOKENS else None
+    lines, size = token_limits.wave(sizes, ledger.ratio, most_tokens, most_bytes)
+    return lines, size, 1 if room == JOBS else token_limits.tokens_of(size, ledger.ratio)
+
+
+def _first(turn: Turn) -> int:
+    """Return how much may go out before the limit is known."""
+    facts, entry = turn.account.facts, turn.account.entry
+    if facts.room == REQUESTS:
+        return facts.room_size or entry.max_requests_per_shard
+    return entry.first_enqueued_tokens or token_limits.lowest_published(turn.shard.model)
+
+
 def _note_wait(turn: Turn, most: int | None) -> None:
-    known = f"the limit is {most:,} enqueued tokens" if most else "how much it takes is being found out"
+    unit = UNITS[turn.account.facts.room]
+    known = f"the limit is {most:,} {unit}" if most else "how much it takes is being found out"
     turn.save_wait(f"Waiting for room at the provider for {turn.shard.model}: {known}.")
 
 

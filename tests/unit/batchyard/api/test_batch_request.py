@@ -8,9 +8,10 @@ from batchyard.api.batch_request import check
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import ApiError, invalid_request
 from batchyard.lines.line import ENDPOINTS
+from batchyard.providers.windows import Windows
 
 GOOD: dict[str, object] = {"input_file_id": "s3://b/k", "endpoint": "/v1/responses", "completion_window": "24h"}
-WINDOWS = {"24h", "7d"}
+WINDOWS = [Windows(("24h", "7d"))]
 ABSENT = "absent"
 
 

@@ -14,6 +14,7 @@ from batchyard.domain import stored_file
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import ApiError, StoreError
 from batchyard.planning.intake import intake
+from batchyard.providers.windows import Windows
 from batchyard.recovery.sweep import sweep
 from tests.fakes.batches import BUCKET
 from tests.fakes.planned import INPUT, KEY
@@ -36,7 +37,7 @@ def body(key: str = KEY, **changes: object) -> dict[str, Any]:
 
 
 def wanted(key: str = KEY, **changes: object) -> BatchRequest:
-    return check(body(key, **changes), {"24h"})
+    return check(body(key, **changes), [Windows(("24h",))])
 
 
 def ids(services: MemoryServices, *calls: tuple[BatchRequest, str | None]) -> list[str]:
@@ -117,7 +118,7 @@ def test_a_repeated_idempotency_key_gets_the_same_batch(services: MemoryServices
 
 
 def test_the_order_of_members_is_no_other_body(services: MemoryServices) -> None:
-    other = check(dict(reversed(body(FILE).items())), {"24h"})
+    other = check(dict(reversed(body(FILE).items())), [Windows(("24h",))])
     assert len(set(ids(services, (wanted(FILE), "once"), (other, "once")))) == 1
 
 

@@ -7,6 +7,7 @@ import pytest
 from batchyard.costs.cost import Cost, cost_of, dollars
 from batchyard.costs.prices import Prices
 from batchyard.costs.usage import Usage
+from tests.fakes.sellers import sellers_of
 
 CHAT, EMBEDDINGS, IMAGES = "/v1/chat/completions", "/v1/embeddings", "/v1/images/generations"
 
@@ -47,20 +48,23 @@ CHAT, EMBEDDINGS, IMAGES = "/v1/chat/completions", "/v1/embeddings", "/v1/images
     ],
 )
 def test_a_bill_is_the_one_worked_out_by_hand(profile: str, model: str, endpoint: str, usage: Usage, usd: str) -> None:
-    cost = Prices(profile).cost(usage, model, endpoint)
+    cost = Prices(sellers_of(profile)).cost(usage, model, endpoint)
     assert f"{dollars(cost.amount):.6f}" == usd
     assert cost.shape()["usd"] == float(usd)
 
 
 def test_tokens_without_a_price_make_the_sum_unknown_and_are_told() -> None:
-    known, unknown = cost_of(Usage(1_000_000), Prices("openai").of("gpt-4.1-mini", CHAT)), cost_of(Usage(7, 0, 3), None)
+    known, unknown = (
+        cost_of(Usage(1_000_000), Prices(sellers_of("openai")).of("gpt-4.1-mini", CHAT)),
+        cost_of(Usage(7, 0, 3), None),
+    )
     assert (known + unknown).shape() == {
         "usd": None, "input_usd": 0.2, "cached_usd": 0.0, "output_usd": 0.0, "unpriced_tokens": 10,
     }  # fmt: skip
 
 
 def test_a_million_small_amounts_sum_up_exactly() -> None:
-    price = Prices("openai").of("gpt-4o-mini", CHAT)
+    price = Prices(sellers_of("openai")).of("gpt-4o-mini", CHAT)
     parts = sum((cost_of(Usage(1, 0, 1), price) for _ in range(1_000)), Cost())
     assert parts == cost_of(Usage(1_000, 0, 1_000), price)
     assert Decimal(parts.amount) / 10**12 == Decimal("0.000375")

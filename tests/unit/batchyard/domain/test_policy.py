@@ -76,6 +76,7 @@ OF_OTHERS = [
         (InvalidArgumentError("no"), Reaction.PAUSE),
         (AuthenticationError("no", status=401), Reaction.PAUSE),
         (AuthenticationError("no", status=401, code="invalid_api_key"), Reaction.PAUSE),
+        (AuthenticationError("no", status=400, code="API_KEY_INVALID"), Reaction.PAUSE),
         (PermissionDeniedError("no", status=403), Reaction.PAUSE),
         (NotFoundError("no", status=404), Reaction.UPLOAD),
         (APITimeoutError("no", status=408), Reaction.RETRY),

@@ -28,6 +28,7 @@ from batchyard.shards.direct import (
     PATIENCE,
 )
 from batchyard.shards.submit import submit
+from tests.fakes.sellers import sellers_of
 from tests.fakes.services import MemoryServices
 from tests.unit.batchyard.shards.test_direct import STEP, at_the_deadline, died_while_sending, shard_of, written
 
@@ -59,7 +60,7 @@ def test_the_tail_goes_by_flex_and_costs_as_much_as_a_batch() -> None:
     assert submit(services, STEP).next == "done"
     assert tiers(services) == ["flex"] * 3
     assert services.provider.patiences == [FLEX_PATIENCE] * 3
-    attempt, price = shard_of(services).attempts[-1], flex_price("openai", "o4-mini")
+    attempt, price = shard_of(services).attempts[-1], flex_price(sellers_of("openai"), "o4-mini")
     assert (attempt.direct, attempt.tier, attempt.by_flex, attempt.flex_usage) == (
         True,
         "flex",
@@ -104,7 +105,7 @@ def test_a_request_that_names_its_own_tier_keeps_it_and_is_billed_by_what_its_an
     assert services.provider.patiences == [PATIENCE] * 3
     attempt = shard_of(services).attempts[-1]
     assert (attempt.by_flex, attempt.flex_usage) == (0, None)
-    assert attempt.cost == cost_of(Usage(15, 0, 6, 0, 21), full_price("openai", "o4-mini"))
+    assert attempt.cost == cost_of(Usage(15, 0, 6, 0, 21), full_price(sellers_of("openai"), "o4-mini"))
 
 
 @pytest.mark.parametrize(
@@ -126,8 +127,8 @@ def test_a_request_that_gets_no_flex_processing_goes_without_and_costs_the_full_
     assert sorted(map(str, tiers(services))) == ["None", "flex", "flex", "flex"]
     attempt = shard_of(services).attempts[-1]
     assert (attempt.succeeded, attempt.by_flex, attempt.flex_usage) == (3, 2, Usage(10, 0, 4, 0, 14))
-    assert attempt.cost == cost_of(USED, full_price("openai", "o4-mini")) + cost_of(
-        Usage(10, 0, 4, 0, 14), flex_price("openai", "o4-mini")
+    assert attempt.cost == cost_of(USED, full_price(sellers_of("openai"), "o4-mini")) + cost_of(
+        Usage(10, 0, 4, 0, 14), flex_price(sellers_of("openai"), "o4-mini")
     )
     assert attempt.cost != Cost()
 
@@ -171,7 +172,7 @@ def test_an_answer_that_came_by_another_tier_costs_the_full_price() -> None:
     assert submit(services, STEP).next == "done"
     attempt = shard_of(services).attempts[-1]
     assert (attempt.tier, attempt.by_flex) == ("flex", 0)
-    assert attempt.cost == cost_of(Usage(15, 0, 6, 0, 21), full_price("openai", "o4-mini"))
+    assert attempt.cost == cost_of(Usage(15, 0, 6, 0, 21), full_price(sellers_of("openai"), "o4-mini"))
 
 
 def test_after_a_long_wait_for_flex_no_line_goes_without_as_its_time_is_over() -> None:
@@ -225,5 +226,5 @@ def test_answers_that_are_not_accepted_are_billed_by_flex_and_sent_again_by_batc
     assert submit(services, STEP).next == "submit"
     attempt = shard_of(services).attempts[-1]
     assert (attempt.succeeded, attempt.transient, attempt.by_flex) == (0, 2, 2)
-    assert attempt.cost == cost_of(Usage(10, 0, 4, 0, 14), flex_price("openai", "o4-mini"))
+    assert attempt.cost == cost_of(Usage(10, 0, 4, 0, 14), flex_price(sellers_of("openai"), "o4-mini"))
     assert submit(services, STEP).next == "poll"
