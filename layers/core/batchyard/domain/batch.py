@@ -191,7 +191,7 @@ def shape(batch: Batch) -> dict[str, Any]:
         "object": "batch",
         "endpoint": batch.endpoint or USUAL_ENDPOINT,
         "model": batch.model,
-        "errors": _errors(batch),
+        "errors": {"object": "list", "data": msgspec.to_builtins(batch.errors)} if batch.errors else None,
         **{name: getattr(batch, name) for name in AS_RECORDED},
         "request_counts": msgspec.to_builtins(batch.counts),
         "usage": batch.usage.shape() if batch.usage and batch.usage.fits else None,
@@ -228,10 +228,6 @@ def _cost(batch: Batch) -> dict[str, Any]:
     if batch.priced is not None:
         return {"cost": msgspec.json.decode(batch.priced)}
     return {"cost": batch.cost.shape()} if batch.cost != Cost() else {}
-
-
-def _errors(batch: Batch) -> dict[str, Any] | None:
-    return {"object": "list", "data": msgspec.to_builtins(batch.errors)} if batch.errors else None
 
 
 def derived_id(*parts: str) -> str:
