@@ -1,7 +1,7 @@
 """Who in the price list asks the prices of a service that is known by its name."""
 
 from batch_client import PROFILES
-from batchyard.costs.prices import Sellers
+from batchyard.costs.price_list import Sellers
 
 
 def sellers_of(profile: str) -> Sellers:

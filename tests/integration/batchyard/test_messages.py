@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchyard.costs.prices import FILE
+from batchyard.costs.price_list import FILE
 from batchyard.planning.plan import plan
 from tests.fakes.lines import jsonl, request
 from tests.fakes.world import World, memory_world

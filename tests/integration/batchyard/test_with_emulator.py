@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from batch_client import BatchClient, OpenAIDialect, RetryPolicy
-from batchyard.costs.prices import FILE
+from batchyard.costs.price_list import FILE
 from batchyard.domain.job import ATTEMPT_LABEL
 from batchyard.domain.step import Step
 from batchyard.planning.plan import plan

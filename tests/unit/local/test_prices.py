@@ -7,9 +7,11 @@ import msgspec
 import pytest
 from genai_prices import Usage, calc_price
 
+from batchyard.costs import price_list as listing
 from batchyard.costs import prices
 from batchyard.costs.cost import PER_DOLLAR, cost_of
-from batchyard.costs.prices import FILE, batch_price, flex_price, full_price, price_list
+from batchyard.costs.price_list import FILE, price_list
+from batchyard.costs.prices import batch_price, flex_price, full_price
 from batchyard.costs.usage import Usage as Used
 from local.emulator import bill
 from local.emulator.batches import Usage as EmulatorUsage
@@ -68,7 +70,7 @@ def test_a_model_costs_by_flex_processing_what_the_library_says(model: str) -> N
 def test_the_emulator_reads_the_list_as_the_services_do(way: str) -> None:
     theirs = bill.PriceList.read(FILE, "openai")
     used = Used(700, 300, 90, 40, 790)
-    for model, _ in prices.names(sellers_of("openai")):
+    for model, _ in listing.names(sellers_of("openai")):
         find = {bill.STANDARD: full_price, bill.BATCH: batch_price, bill.FLEX: flex_price}[way]
         price = find(sellers_of("openai"), model) or full_price(sellers_of("openai"), model)
         found = theirs.dollars(model, way, EmulatorUsage(700, 300, 90, 40), "/v1/responses")

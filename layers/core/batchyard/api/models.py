@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard.costs import prices
+from batchyard.costs import price_list as listing
 from batchyard.domain.errors import ApiError
 from batchyard.gateway.paging import LIMITS
 from batchyard.providers.account import Account
@@ -30,7 +30,7 @@ def list_models(services: Services, tenant: str) -> dict[str, Any]:
 def retrieve_model(services: Services, tenant: str, model: str) -> dict[str, Any]:
     """Show a model; raises ApiError 404 if neither the tenant's newest batches nor the price list know the model."""
     for account in services.accounts.values():
-        if takes_model(account.entry, model) and (seller := prices.seller_of(account.sellers, model)):
+        if takes_model(account.entry, model) and (seller := listing.seller_of(account.sellers, model)):
             return _listed(model, seller)
     used = dict(_used(services, tenant))
     if model not in used:
@@ -41,10 +41,10 @@ def retrieve_model(services: Services, tenant: str, model: str) -> dict[str, Any
 
 def _named(account: Account) -> Iterator[tuple[str, str]]:
     """Yield the models that a provider gets and that its price list or its entry spells out, and who sells each."""
-    yield from ((name, seller) for name, seller in prices.names(account.sellers) if takes_model(account.entry, name))
+    yield from ((name, seller) for name, seller in listing.names(account.sellers) if takes_model(account.entry, name))
     for name in account.entry.models:
         if "*" not in name and "?" not in name:
-            yield name, prices.seller_of(account.sellers, name) or account.name
+            yield name, listing.seller_of(account.sellers, name) or account.name
 
 
 def _used(services: Services, tenant: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -56,7 +56,7 @@ def _used(services: Services, tenant: str) -> Iterator[tuple[str, dict[str, Any]
 
 
 def _listed(name: str, seller: str) -> dict[str, Any]:
-    day = datetime.fromisoformat(prices.price_list().at).replace(tzinfo=UTC)
+    day = datetime.fromisoformat(listing.price_list().at).replace(tzinfo=UTC)
     return _shape(name, int(day.timestamp()), seller)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from batchyard.costs import prices
+from batchyard.costs import price_list as listing
 from batchyard.costs.bill import SHOWN_NAME
 from batchyard.costs.cost import PER_DOLLAR
 from batchyard.costs.usage import Usage
@@ -116,7 +116,7 @@ def preflight(services: Services, progress: PlanProgress) -> Preflight:
         models_total=len(models),
         models=[_with_waves(services, model) for model in models[:MOST_MODELS]],
         note=NOTE,
-        prices=f"{prices.price_list().source}, {prices.price_list().at}",
+        prices=f"{listing.price_list().source}, {listing.price_list().at}",
     )
 
 

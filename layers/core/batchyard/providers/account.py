@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from batchyard.adapters.creation_store import CreationStore
     from batchyard.adapters.secrets_manager import Secret
     from batchyard.adapters.token_ledger_store import TokenLedgerStore
-    from batchyard.costs.prices import Prices, Sellers
+    from batchyard.costs.price_list import Sellers
+    from batchyard.costs.prices import Prices
     from batchyard.domain.batch import Batch
     from batchyard.providers.entries import Entry
     from batchyard.settings import Settings
@@ -80,7 +81,7 @@ class Account:
     @cached_property
     def sellers(self) -> Sellers:
         """Who in the price list asks the prices of the service."""
-        from batchyard.costs.prices import Sellers
+        from batchyard.costs.price_list import Sellers
 
         facts = self.facts
         return Sellers(facts.sellers, facts.sellers_alike, facts.flex_sellers, str(facts.price))

@@ -7,7 +7,8 @@ import msgspec
 
 from batchyard.costs.bill import SHOWN_NAME, Bill, Share, bill_day
 from batchyard.costs.cost import EXACT_DIGITS, Cost, Price
-from batchyard.costs.prices import BATCH, FLEX, FULL, Prices, price_list
+from batchyard.costs.price_list import price_list
+from batchyard.costs.prices import BATCH, FLEX, FULL, Prices
 from batchyard.costs.usage import Usage
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import Batch

@@ -5,23 +5,20 @@ from decimal import Decimal
 import pytest
 
 from batch_client import PROFILES
-from batchyard.costs import prices as module
+from batchyard.costs import price_list as module
+from batchyard.costs.price_list import Listed, PriceList, Sellers, price_list
+from batchyard.costs.price_list import _named as named
 from batchyard.costs.prices import (
     BATCH,
     FLEX,
     FULL,
     OWN,
     SHARE,
-    Listed,
-    PriceList,
     Prices,
-    Sellers,
     batch_price,
     full_price,
-    price_list,
     read_own,
 )  # fmt: skip
-from batchyard.costs.prices import _named as named
 from batchyard.costs.usage import Usage
 from tests.fakes.sellers import sellers_of
 
