@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
-from batch_client import APIStatusError, BatchClientError
-from local.run.cancel_sentences import STOPPED, cost_sentence, outcome_sentences
-from local.run.records import AtProvider, read_open_at_provider
-from local.stack.provider_choice import Own
+from batch_client import APIStatusError, BatchClientError, Look
+from local.run.cancel_sentences import cost_sentence, has_stopped, outcome_sentences
+from local.run.records import AtProvider, Held, read_open_at_provider
+from local.stack.provider_choice import Own, asking
 from local.stack.running import Stack
 
 if TYPE_CHECKING:
@@ -45,25 +45,25 @@ def cancel_at_once(stack: Stack, provider: Own, say: Callable[[str], None]) -> N
     )
     names = _function_names(stack)
     _stop_functions(stack, names)
-    quiet, statuses = time.monotonic() + _QUIET_SECONDS, dict[str, str]()
+    quiet, looks = time.monotonic() + _QUIET_SECONDS, dict[Held, Look | None]()
     while True:
-        _cancel_new(table, provider, sent, statuses, deadline)
-        if time.monotonic() > (quiet if _is_settled(sent, statuses) else deadline):
+        _cancel_new(table, provider, sent, looks, deadline)
+        if time.monotonic() > (quiet if _is_settled(sent, looks) else deadline):
             break
         time.sleep(_LOOK_SECONDS)
     _end_functions(stack, names)
-    _cancel_new(table, provider, sent, statuses, time.monotonic() + _LAST_SECONDS)
-    for sentence in (*outcome_sentences(sent, statuses), cost_sentence(sent)):
+    _cancel_new(table, provider, sent, looks, time.monotonic() + _LAST_SECONDS)
+    for sentence in (*outcome_sentences(sent, looks), cost_sentence(sent)):
         say(sentence)
 
 
 def _cancel_new(
-    table: "Table", provider: Own, sent: dict[str, AtProvider], statuses: dict[str, str], deadline: float
+    table: "Table", provider: Own, sent: dict[str, AtProvider], looks: dict[Held, Look | None], deadline: float
 ) -> None:
-    """Read what is at the provider now into `sent`, and cancel what does not stop yet; `statuses` gets the answers."""
+    """Read what is at the provider now into `sent`, and cancel what does not stop yet; `looks` gets the answers."""
     sent.update(read_open_at_provider(table))
-    running = [each for found in sent.values() for each in found.running if statuses.get(each) not in STOPPED]
-    statuses.update(_cancel_side_by_side(provider, running, deadline))
+    running = [each for found in sent.values() for each in found.running if not has_stopped(looks.get(each))]
+    looks.update(_cancel_side_by_side(provider, running, deadline))
 
 
 def _count(sent: Mapping[str, AtProvider]) -> str:
@@ -89,27 +89,27 @@ def _end_functions(stack: Stack, names: Collection[str]) -> None:
         functions.delete_function(FunctionName=name)
 
 
-def _is_settled(sent: Mapping[str, AtProvider], statuses: Mapping[str, str]) -> bool:
-    return not any(each.creating for each in sent.values()) and STOPPED.issuperset(statuses.values())
+def _is_settled(sent: Mapping[str, AtProvider], looks: Mapping[Held, Look | None]) -> bool:
+    return not any(each.creating for each in sent.values()) and all(map(has_stopped, looks.values()))
 
 
-def _cancel_side_by_side(provider: Own, ids: Collection[str], deadline: float) -> dict[str, str]:
-    """Cancel these provider batches, and return their statuses as far as they are known by the deadline."""
+def _cancel_side_by_side(own: Own, running: Collection[Held], deadline: float) -> dict[Held, Look | None]:
+    """Cancel these provider batches, and return what the providers show of them by the deadline."""
     pool = ThreadPoolExecutor(_CALLS_AT_ONCE)
     try:
-        calls = {each: pool.submit(_cancel, provider, each) for each in ids}
+        calls = {each: pool.submit(_cancel, own, each) for each in running}
         done, _ = wait(calls.values(), timeout=max(0.0, deadline - time.monotonic()))
-        return {each: call.result() if call in done else "unknown" for each, call in calls.items()}
+        return {each: call.result() if call in done else None for each, call in calls.items()}
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _cancel(provider: Own, provider_batch_id: str) -> str:
+def _cancel(own: Own, running: Held) -> Look | None:
     try:
-        with provider.client(_CALL_SECONDS) as client:
+        with asking(own, running.provider, _CALL_SECONDS) as provider:
             try:
-                return client.cancel_batch(provider_batch_id).status
-            except APIStatusError:  # the provider does not cancel what has ended
-                return client.retrieve_batch(provider_batch_id).status
+                return provider.stop(running.id)
+            except APIStatusError:  # some providers do not cancel what has ended
+                return provider.look(running.id)
     except BatchClientError:
-        return "unknown"
+        return None

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import requests
 
-from batch_client import BatchClientError
+from batch_client import BatchClientError, Look
 from local.errors import LocalError
-from local.run.cancel_sentences import STOPPED, cost_sentence, outcome_sentences
+from local.run.cancel_sentences import cost_sentence, has_stopped, outcome_sentences
 from local.run.fetch_partial import fetch_partial
-from local.run.records import AtProvider, list_files_at_provider, read_at_provider
+from local.run.records import AtProvider, Held, list_held, read_at_provider
 from local.stack.api_key import make_api_key
-from local.stack.provider_choice import Own
+from local.stack.provider_choice import Own, asking
 from local.stack.running import TENANT, Stack
 
 _SECONDS = 10.0
@@ -26,17 +26,16 @@ def cancel_one(stack: Stack, provider: Own, batch_id: str, say: Callable[[str], 
     table = stack.clients.table(stack.table)
     running = read_at_provider(table, batch_id).running
     if running:
-        say(
-            f"Cancelling at the provider: {', '.join(running)}. Ctrl-C again ends at once; they then run on, and are paid."
-        )
+        named = ", ".join(held.id for held in running)
+        say(f"Cancelling at the provider: {named}. Ctrl-C again ends at once; they then run on, and are paid.")
     else:
         say("Cancelling the batch. Ctrl-C again ends at once.")  # a function may be about to create a provider batch
     seen, fetched = _cancel_and_wait(stack, provider, batch_id), False
-    if seen.sent.any or list_files_at_provider(table, batch_id):
+    if seen.sent.any or list_held(table, batch_id):
         fetched = fetch_partial(stack, provider, batch_id, out, say)
         seen = _look(stack, provider, batch_id)
     sent = {batch_id: seen.sent}
-    for sentence in () if fetched else outcome_sentences(sent, seen.statuses):
+    for sentence in () if fetched else outcome_sentences(sent, seen.looks):
         say(sentence)
     say(cost_sentence(sent))
 
@@ -47,13 +46,13 @@ class _Seen:
 
     #: What the records say of the provider.
     sent: AtProvider
-    #: The provider's own status of each provider batch that runs by the records.
-    statuses: dict[str, str]
+    #: What the providers show of each provider batch that runs by the records; None of one that is not shown.
+    looks: dict[Held, Look | None]
 
     @property
     def all_stopped(self) -> bool:
         """Tell whether every provider batch has ended or is being cancelled."""
-        return not self.sent.creating and all(status in STOPPED for status in self.statuses.values())
+        return not self.sent.creating and all(map(has_stopped, self.looks.values()))
 
 
 def _cancel_and_wait(stack: Stack, provider: Own, batch_id: str) -> _Seen:
@@ -77,14 +76,14 @@ def _request_cancel(stack: Stack, batch_id: str) -> None:
 
 def _look(stack: Stack, provider: Own, batch_id: str) -> _Seen:
     now, deadline = read_at_provider(stack.clients.table(stack.table), batch_id), time.monotonic() + _SECONDS
-    return _Seen(now, {running: _status(provider, running, deadline) for running in now.running})
+    return _Seen(now, {running: _shown(provider, running, deadline) for running in now.running})
 
 
-def _status(provider: Own, provider_batch_id: str, deadline: float) -> str:
+def _shown(own: Own, running: Held, deadline: float) -> Look | None:
     if time.monotonic() > deadline:  # a provider that does not answer must not cost a time-out for each batch
-        return "unknown"
+        return None
     try:
-        with provider.client(_CALL_SECONDS) as client:
-            return client.retrieve_batch(provider_batch_id).status
+        with asking(own, running.provider, _CALL_SECONDS) as provider:
+            return provider.look(running.id)
     except BatchClientError:
-        return "unknown"
+        return None

@@ -1,33 +1,38 @@
 """What a person is told of the provider batches that ran when the stack was stopped."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
-from local.run.records import AtProvider
+from batch_client import Look, State
+from local.run.records import AtProvider, Held
 
-_CANCELLED: Final = frozenset({"cancelling", "cancelled"})
-_ENDED: Final = frozenset({"completed", "failed", "expired"})
-#: The statuses of a provider batch that sends nothing more.
-STOPPED: Final = _CANCELLED | _ENDED
 _MOST_NAMED = 10
 
 
-def outcome_sentences(sent: Mapping[str, AtProvider], statuses: Mapping[str, str]) -> Iterator[str]:
+def has_stopped(look: Look | None) -> bool:
+    """Tell whether a provider batch runs nothing more; None stands for one that the provider does not show."""
+    return look is not None and look.state in {State.ENDING, State.ENDED}
+
+
+def outcome_sentences(sent: Mapping[str, AtProvider], looks: Mapping[Held, Look | None]) -> Iterator[str]:
     """Say what became of the provider batches.
 
-    `sent` has what our batches have at the provider, by our ids; `statuses` has the provider's own statuses.
+    `sent` has what our batches have at the provider, by our ids; `looks` has what the providers show.
     """
-    kinds = {
-        "The provider cancels {}; what it has finished of them is paid.": _CANCELLED,
-        "The provider has ended {}; their answers were not fetched.": _ENDED,
-    }
-    for sentence, members in kinds.items():
-        if ids := [each for each, status in statuses.items() if status in members]:
-            yield sentence.format(_named(ids))
-    if left := [each for each, status in statuses.items() if status not in STOPPED]:
+    cancelled, over, left = list[str](), list[str](), list[str]()
+    for held, look in looks.items():
+        if look is None or not has_stopped(look):
+            left.append(held.id)
+        else:
+            (over if look.ended and not look.partial else cancelled).append(held.id)
+    if cancelled:
+        yield f"The provider cancels {_named(cancelled)}; what it has finished of them is paid."
+    if over:
+        yield f"The provider has ended {_named(over)}; their answers were not fetched."
+    if left:
         yield f"Still running at the provider, and paid for: {', '.join(left)}."
     if unknown := [batch_id for batch_id, each in sent.items() if each.creating]:
-        yield f"One more may just have been created; its metadata says batchyard_batch = {' or '.join(unknown)}."
+        said = f"batchyard_batch = {' or '.join(unknown)}"
+        yield f"One more may just have been created; its metadata, if the provider keeps any, says {said}."
 
 
 def cost_sentence(sent: Mapping[str, AtProvider]) -> str:

@@ -14,10 +14,10 @@ from batch_client import BatchClientError
 from local.run.disk_space import check_stack
 from local.run.finish import finish
 from local.run.provider_files import delete_files, left_sentence
-from local.run.records import list_files_at_provider, list_open_shards, read_progress
+from local.run.records import Held, list_held, list_open_shards, read_progress
 from local.run.reporting import Display
 from local.stack.deploy import STACK
-from local.stack.provider_choice import Own
+from local.stack.provider_choice import Own, asking
 from local.stack.running import Stack
 
 MINUTES = 10  # OpenAI ends a cancelled batch within them
@@ -47,7 +47,7 @@ def fetch_partial(
         say("Nothing of it was finished.")
     else:
         say(f"It has not ended after {minutes:g} minutes: nothing was fetched.")
-    say(left_sentence(delete_files(stack, batch_id) if ended else list_files_at_provider(table, batch_id)))
+    say(left_sentence(delete_files(stack, batch_id) if ended else list_held(table, batch_id)))
     return ended
 
 
@@ -73,16 +73,16 @@ def _due_shards(stack: Stack, provider: Own, batch_id: str, asked: dict[int, flo
     """Yield the shards whose provider batch is over; a shard that still does not end is due again ten seconds later."""
     left = list_open_shards(stack.clients.table(stack.table), batch_id)
     for shard in sorted(left, key=lambda shard: asked.get(shard, 0.0)):
-        provider_batch_id = left[shard]
+        running = left[shard]
         lately = shard in asked and time.monotonic() - asked[shard] < _AGAIN_SECONDS
-        if not lately and (provider_batch_id is None or _has_ended(provider, provider_batch_id)):
+        if not lately and (running is None or _has_ended(provider, running)):
             yield shard
 
 
-def _has_ended(provider: Own, provider_batch_id: str) -> bool:
+def _has_ended(own: Own, running: Held) -> bool:
     try:
-        with provider.client(_CALL_SECONDS) as client:
-            return client.retrieve_batch(provider_batch_id).ended
+        with asking(own, running.provider, _CALL_SECONDS) as provider:
+            return provider.look(running.id).ended
     except BatchClientError:
         return False  # the next round asks again
 

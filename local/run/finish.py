@@ -5,7 +5,7 @@ from pathlib import Path
 
 from local.errors import ResultsError
 from local.run.provider_files import delete_files, left_sentence
-from local.run.records import Progress, list_files_at_provider
+from local.run.records import Progress, list_held
 from local.run.reporting import print_closing
 from local.run.results import fetch_results
 from local.stack.running import Stack
@@ -43,5 +43,9 @@ def finish(stack: Stack, last: Progress, out: Path, say: Callable[[str], None], 
 
 def _kept(stack: Stack, batch_id: str) -> str:
     """Say what is left at the user's own provider; an empty text if nothing is."""
-    left = list_files_at_provider(stack.clients.table(stack.table), batch_id) if stack.own else []
-    return f"Nothing was deleted at the provider; the batch's files there: {', '.join(left)}." if left else ""
+    left = list_held(stack.clients.table(stack.table), batch_id) if stack.own else []
+    return (
+        f"Nothing was deleted at the provider; of the batch there are: {', '.join(held.id for held in left)}."
+        if left
+        else ""
+    )

@@ -19,4 +19,4 @@ def kept_sentence(stack: Stack) -> str:
     if not ids:
         return f"The provider was given no batch, so nothing is paid. {_AGAIN}"
     kept = "Nothing was deleted there." if stack.deletes_late else "Answers that were fetched may be deleted there."
-    return f"What the provider has finished is in the output files of {', '.join(ids)}. {kept}"
+    return f"What the provider has finished is in the results of {', '.join(ids)}. {kept}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from boto3.dynamodb.conditions import Attr, Key
 
@@ -64,12 +64,21 @@ def find_batch(table: "Table", tenant: str, key: str, version_id: str) -> str | 
     return ids[0] if ids else None
 
 
+class Held(NamedTuple):
+    """A provider batch, an input or a result, which one provider holds."""
+
+    #: The name of the provider, as the shard has it.
+    provider: str
+    #: What the provider calls it.
+    id: str
+
+
 @dataclass(frozen=True)
 class AtProvider:
     """What a batch has at the provider, as far as the records say."""
 
-    #: The ids of the provider batches that have not ended.
-    running: list[str]
+    #: The provider batches that have not ended.
+    running: list[Held]
     #: Whether another provider batch is being created, whose id is not known yet.
     creating: bool
     #: Whether the batch has ever had a provider batch.
@@ -108,29 +117,29 @@ def _at_provider(shards: list[dict[str, Any]]) -> AtProvider:
     attempts = [attempt for shard in shards for attempt in shard.get("attempts", [])]
     live = [attempt for shard in shards for attempt in _live(shard)]
     creating = any(attempt.get("creating_at") and not attempt.get("provider_batch_id") for attempt in live)
-    running = [attempt["provider_batch_id"] for shard in shards for attempt in _running(shard)]
+    running = [held for shard in shards for held in _running(shard)]
     return AtProvider(running, creating, creating or any(attempt.get("provider_batch_id") for attempt in attempts))
 
 
-def list_open_shards(table: "Table", batch_id: str) -> dict[int, str | None]:
-    """Return the numbers of the shards that are not done, each with the id of its running provider batch or None."""
+def list_open_shards(table: "Table", batch_id: str) -> dict[int, Held | None]:
+    """Return the numbers of the shards that are not done, each with its running provider batch or None."""
     items = _items(table, batch_id)
     batch = next(item for item in items if item["sk"] == "BATCH")
-    found = dict[int, str | None].fromkeys(range(int(batch.get("shards", 0))))
+    found = dict[int, Held | None].fromkeys(range(int(batch.get("shards", 0))))
     for shard in _shards(items):
         if shard.get("status") == "done":
             found.pop(int(shard["shard"]), None)
         else:
-            found[int(shard["shard"])] = next((each["provider_batch_id"] for each in _running(shard)), None)
+            found[int(shard["shard"])] = next(iter(_running(shard)), None)
     return found
 
 
-def list_files_at_provider(table: "Table", batch_id: str) -> list[str]:
-    """Return the ids of the batch's files at the provider: uploads, and answers that were fetched and not deleted yet."""
+def list_held(table: "Table", batch_id: str) -> list[Held]:
+    """Return what providers hold of the batch: inputs, and results that were fetched and not deleted yet."""
     shards = _shards(_items(table, batch_id))
-    uploads = [attempt.get("file_id") for shard in shards for attempt in _live(shard)]
-    kept = [file_id for shard in shards for file_id in (shard.get("file_id"), *shard.get("files_to_delete", []))]
-    return list(dict.fromkeys(file_id for file_id in (*kept, *uploads) if file_id))
+    uploads = [(shard, attempt.get("file_id")) for shard in shards for attempt in _live(shard)]
+    kept = [(shard, name) for shard in shards for name in (shard.get("file_id"), *shard.get("files_to_delete", []))]
+    return list(dict.fromkeys(_held(shard, name) for shard, name in (*kept, *uploads) if name))
 
 
 def read_progress(table: "Table", batch_id: str) -> Progress:
@@ -174,8 +183,12 @@ def _live(shard: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [attempt for attempt in shard.get("attempts", []) if attempt.get("ended_at") is None]
 
 
-def _running(shard: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [attempt for attempt in _live(shard) if attempt.get("provider_batch_id")]
+def _running(shard: Mapping[str, Any]) -> list[Held]:
+    return [_held(shard, attempt["provider_batch_id"]) for attempt in _live(shard) if attempt.get("provider_batch_id")]
+
+
+def _held(shard: Mapping[str, Any], name: str) -> Held:
+    return Held(shard.get("provider", ""), name)
 
 
 def _items(table: "Table", batch_id: str) -> list[dict[str, Any]]:

@@ -1,44 +1,17 @@
 """Who gets the batches of the local stack: the emulator, the user's own provider, or several of these."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Protocol
 
-from batch_client import Batch, BatchClient, BatchClientError, FileDeleted, NotFoundError, RetryPolicy
+from batch_client import BatchClient, Dialect, InvalidArgumentError, RetryPolicy, speak
 from local.errors import ProviderUnclearError
 
 URL = "PROVIDER_BASE_URL"
 KEY = "PROVIDER_API_KEY"
 _SECONDS = 10.0
-T = TypeVar("T")
-
-
-class Asked(Protocol):
-    """What is asked of whoever has a provider batch or a file, while a stack ends."""
-
-    def __enter__(self) -> Self:
-        """Keep the connections until the end of the block."""
-        ...
-
-    def __exit__(
-        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close them."""
-        ...
-
-    def retrieve_batch(self, batch_id: str) -> Batch:
-        """Read a provider batch."""
-        ...
-
-    def cancel_batch(self, batch_id: str) -> Batch:
-        """Cancel a provider batch."""
-        ...
-
-    def delete_file(self, file_id: str) -> FileDeleted:
-        """Delete a file."""
-        ...
 
 
 class Own(Protocol):
@@ -59,8 +32,8 @@ class Own(Protocol):
         """Return the template parameters, and the secret, that name it."""
         ...
 
-    def client(self, seconds: float = _SECONDS) -> Asked:
-        """Return a client whose calls end within `seconds` and are made once."""
+    def named(self, name: str) -> "Provider | None":
+        """Return the provider that a record names; None if there is none of the name."""
         ...
 
 
@@ -87,6 +60,10 @@ class Provider:
         """Return the template parameters that name the provider."""
         return {"ProviderBaseUrl": self.url, "ProviderApiKey": self.api_key}
 
+    def named(self, name: str) -> "Provider | None":  # noqa: ARG002 - the only one is whoever a record names
+        """Return the provider itself."""
+        return self
+
     def client(self, seconds: float = _SECONDS) -> BatchClient:
         """Return a client of the provider, whose calls end within `seconds` and are made once."""
         once = RetryPolicy(max_retries=0)
@@ -112,47 +89,22 @@ class Several:
         keys = {provider.name: provider.api_key for provider in self.each}
         return {"Providers": self.described, "ProviderApiKey": json.dumps(keys)}
 
-    def client(self, seconds: float = _SECONDS) -> "_Everywhere":
-        """Return a client that asks one after the other, for whoever knows an id and not whose the id is."""
-        return _Everywhere([provider.client(seconds) for provider in self.each])
+    def named(self, name: str) -> Provider | None:
+        """Return the provider of this name; a record without a name means the first one."""
+        return next((provider for provider in self.each if name in {"", provider.name}), None)
 
 
-class _Everywhere:
-    """A client of several providers: the one that knows the id answers."""
+@contextmanager
+def asking(own: Own, name: str, seconds: float = _SECONDS) -> Iterator[Dialect]:
+    """Have the one provider that a record names asked; calls end within `seconds` and are made once.
 
-    def __init__(self, clients: list[BatchClient]) -> None:
-        self._clients = clients
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for client in self._clients:
-            client.close()
-
-    def retrieve_batch(self, batch_id: str) -> Batch:
-        """Read a provider batch."""
-        return self._first(lambda client: client.retrieve_batch(batch_id))
-
-    def cancel_batch(self, batch_id: str) -> Batch:
-        """Cancel a provider batch."""
-        return self._first(lambda client: client.cancel_batch(batch_id))
-
-    def delete_file(self, file_id: str) -> FileDeleted:
-        """Delete a file."""
-        return self._first(lambda client: client.delete_file(file_id))
-
-    def _first(self, ask: Callable[[BatchClient], T]) -> T:
-        """Return the first answer; if there is none, raise the first refusal that says more than that the id is unknown."""
-        telling: BatchClientError = NotFoundError("No provider knows it")
-        for client in self._clients:
-            try:
-                return ask(client)
-            except BatchClientError as error:
-                telling = telling if isinstance(error, NotFoundError) or type(telling) is not NotFoundError else error
-        raise telling
+    Raises InvalidArgumentError if there is no such provider any more.
+    """
+    provider = own.named(name)
+    if provider is None:
+        raise InvalidArgumentError(f"No provider is called {name!r}")
+    with provider.client(seconds) as client:
+        yield speak(client, "")  # no job is looked for by its key
 
 
 def named_provider(host: Mapping[str, str]) -> tuple[str, str] | None:

@@ -1,15 +1,16 @@
 """Several providers of the user's own, as `make run` meets them: one file in, one result out, and each provider its lines."""
 
 import json
+import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.system.processes import ledger, own_provider
+from tests.system.processes import eventually, ledger, own_provider
 from tests.system.running_stack import jsonl
-from tests.system.test_run import finished
+from tests.system.test_run import SLOW, finished, waiting
 
 MODELS = ("gpt-4.1-mini", "llama-3.3-70b", "gpt-4.1-mini", "mistral-small")
 LINES = 60
@@ -73,3 +74,40 @@ def test_a_key_that_one_of_them_refuses_is_told_before_anything_is_sent(
     assert "refused the api_key of rest in PROVIDERS (HTTP 401). Nothing was sent." in said
     assert "sk-another-very-secret" not in said
     assert not lines_at(two[0]) | lines_at(two[1])
+
+
+def message(number: int) -> dict[str, Any]:
+    body = {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": f"Line {number}"}]}
+    return {"custom_id": f"m{number}", "method": "POST", "url": "/v1/messages", "body": body}
+
+
+def with_claude(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, Any]:
+    claude = {"base_url": second["PROVIDER_BASE_URL"], "api_key": second["PROVIDER_API_KEY"], "profile": "anthropic"}
+    return {"gpt": {"base_url": first["PROVIDER_BASE_URL"], "api_key": first["PROVIDER_API_KEY"]}, "claude": claude}
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_cancels_at_each_provider_what_it_has_there_in_its_own_dialect(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    source = tmp_path / "both.jsonl"
+    source.write_bytes(jsonl([line(0), *map(message, range(5))]))
+    seconds = "40" if number == signal.SIGINT else "600"
+    with own_provider("--seconds-per-batch", seconds) as first, own_provider("--seconds-per-batch", seconds) as second:
+        settings = {**SLOW, "PROVIDERS": json.dumps(with_claude(first, second))}
+        with waiting(source, tmp_path, settings) as (process, _, said):
+            chat = eventually(lambda: ledger(first) or None)
+            native = eventually(lambda: ledger(second) or None)
+            process.send_signal(number)
+            assert process.wait(90) == status
+        told = said.read_text()
+        assert native[0]["id"].startswith("msgbatch_")
+        assert all(made[0]["id"] in told for made in (chat, native))
+        assert "Still running at the provider" not in told
+        if number == signal.SIGINT:
+            assert "No input and no result of it is left at the provider." in told
+            answered = (tmp_path / "out" / "errors.jsonl").read_text() + (tmp_path / "out" / "output.jsonl").read_text()
+            assert all(f'"m{at}"' in answered for at in range(5))
+        else:
+            assert [made["status"] for made in ledger(first)] == ["cancelled"]
+            assert [made["processing_status"] for made in ledger(second)] == ["ended"]

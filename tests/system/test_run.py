@@ -178,7 +178,7 @@ def test_a_stopped_run_fetches_what_the_users_own_provider_has_finished_and_leav
     assert (len(output), len(output) + len(errors)) == (batch["billed_requests"], 5)
     told = said.read_text()
     assert "The batch was cancelled; what was finished by then is kept." in told
-    assert "No file of it is left at the provider." in told
+    assert "No input and no result of it is left at the provider." in told
     assert "Running this input again sends, and pays for, all of its requests again." in told
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from batch_client import APIConnectionError, ConflictError
+from batch_client import APIConnectionError, ConflictError, Look, State
 from local.run import cancel_at_once as module
 from local.run.cancel_at_once import cancel_at_once
 from local.stack.running import Stack
@@ -57,19 +57,22 @@ class Provider:
     def __init__(self, **over: str) -> None:
         self.over = over
         self.asked: list[str] = []
+        self.names: set[str] = set()
 
     @contextmanager
-    def client(self, _: float) -> Iterator[Any]:
-        yield SimpleNamespace(cancel_batch=self.cancel, retrieve_batch=self.retrieve)
+    def asking(self, own: Any, name: str, _: float) -> Iterator[Any]:
+        assert own is self
+        self.names.add(name)
+        yield SimpleNamespace(stop=self.cancel, look=self.retrieve)
 
-    def cancel(self, batch_id: str) -> Any:
+    def cancel(self, batch_id: str) -> Look:
         self.asked.append(batch_id)
         if batch_id in self.over:
             raise ConflictError("it is over")
-        return SimpleNamespace(status="cancelling")
+        return Look(id=batch_id, state=State.ENDING, status="cancelling")
 
-    def retrieve(self, batch_id: str) -> Any:
-        return SimpleNamespace(status=self.over[batch_id])
+    def retrieve(self, batch_id: str) -> Look:
+        return Look(id=batch_id, state=State.ENDED, status=self.over[batch_id])
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +81,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_QUIET_SECONDS", 0.0)
     monkeypatch.setattr(module, "_LAST_SECONDS", 0.1)
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(module, "asking", lambda own, *given: own.asking(own, *given))
 
 
 def told(clients: Any, provider: Any) -> list[str]:
@@ -102,6 +106,14 @@ def test_what_runs_is_cancelled_and_what_is_over_is_told() -> None:
         "The provider has ended p2; their answers were not fetched.",
         SENT,
     ]
+
+
+def test_only_the_provider_that_a_shard_names_is_asked() -> None:
+    records = batch("a", running("p1"))
+    records[1]["provider"] = "groq"
+    provider = Provider()
+    told(Clients(records), provider)
+    assert (provider.names, provider.asked) == ({"groq"}, ["p1"])
 
 
 def test_the_last_look_comes_when_no_function_runs_any_more() -> None:
@@ -139,7 +151,7 @@ def test_what_was_being_created_is_awaited_and_then_cancelled() -> None:
 def test_what_may_have_been_created_is_told_at_the_end_of_the_time() -> None:
     clients = Clients([*batch("a", {"creating_at": 1}), *batch("b", {"creating_at": 1})])
     assert told(clients, Provider())[1:] == [
-        "One more may just have been created; its metadata says batchyard_batch = a or b.",
+        "One more may just have been created; its metadata, if the provider keeps any, says batchyard_batch = a or b.",
         SENT,
     ]
 

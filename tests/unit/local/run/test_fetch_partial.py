@@ -7,6 +7,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from local.run import fetch_partial as module
 from local.run.fetch_partial import fetch_partial
 from local.stack.running import Stack
 
@@ -47,8 +50,14 @@ class Provider:
         self.over = over
 
     @contextmanager
-    def client(self, _: float) -> Iterator[Any]:
-        yield SimpleNamespace(retrieve_batch=lambda batch_id: SimpleNamespace(ended=self.over[batch_id]))
+    def asking(self, name: str, _: float) -> Iterator[Any]:
+        assert name == "groq"
+        yield SimpleNamespace(look=lambda batch_id: SimpleNamespace(ended=self.over[batch_id]))
+
+
+@pytest.fixture(autouse=True)
+def of_paper(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "asking", lambda own, *given: own.asking(*given))
 
 
 def fetched(clients: Any, provider: Any, out: Path, minutes: float) -> tuple[bool, list[str]]:
@@ -62,7 +71,9 @@ def batch(status: str, **members: Any) -> dict[str, Any]:
 
 
 def shard(number: int, status: str, **attempt: Any) -> dict[str, Any]:
-    return {"sk": f"SHARD#{number}", "shard": number, "status": status, "attempts": [attempt]}
+    return {
+        "sk": f"SHARD#{number}", "shard": number, "provider": "groq", "status": status, "attempts": [attempt],
+    }  # fmt: skip
 
 
 def test_what_a_batch_has_at_its_end_is_put_into_the_folder(tmp_path: Path) -> None:
@@ -73,7 +84,7 @@ def test_what_a_batch_has_at_its_end_is_put_into_the_folder(tmp_path: Path) -> N
         True,
         [
             "Waiting for its end, 0 minutes at most, to fetch what is finished. Ctrl-C again ends at once.",
-            "No file of it is left at the provider.",
+            "No input and no result of it is left at the provider.",
         ],
     )
     assert sorted(path.name for path in (tmp_path / BATCH).iterdir()) == ["output.jsonl", "report.json"]
@@ -85,7 +96,7 @@ def test_results_of_an_earlier_run_stay_where_nothing_was_finished(tmp_path: Pat
     clients.kept = {f"results/default/{BATCH}/report.json": "{}"}
     ended, told = fetched(clients, Provider(), tmp_path, ONE_LOOK)
     assert ended
-    assert told[1:] == ["Nothing of it was finished.", "No file of it is left at the provider."]
+    assert told[1:] == ["Nothing of it was finished.", "No input and no result of it is left at the provider."]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -93,7 +104,7 @@ def test_a_batch_that_does_not_end_in_time_is_told_with_the_files_it_leaves(tmp_
     clients = Clients(batch("cancelling", shards=1), shard(0, "waiting", provider_batch_id="a", file_id="file-a"))
     ended, told = fetched(clients, Provider(a=False), tmp_path, ONE_LOOK)
     assert not ended
-    assert told[1:] == ["It has not ended after 0 minutes: nothing was fetched.", "Files left at the provider: file-a."]
+    assert told[1:] == ["It has not ended after 0 minutes: nothing was fetched.", "Left at the provider: file-a."]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from batch_client import NotFoundError, ServerError
+from batch_client import ServerError
 from local.errors import ResultsError
+from local.run import provider_files
 from local.run import results as module
 from local.run.cancel_all import cancel_all
 from local.run.finish import finish
@@ -20,7 +21,9 @@ from local.stack.running import Stack
 
 BATCH = "batch_1"
 FILES = {"output.jsonl": "answers\n", "errors.jsonl": "", "report.json": "{}"}
-SHARD = {"sk": "SHARD#0", "shard": 0, "status": "done", "files_to_delete": ["file-in", "file-out"]}
+SHARD = {
+    "sk": "SHARD#0", "shard": 0, "provider": "groq", "status": "done", "files_to_delete": ["file-in", "file-out"],
+}  # fmt: skip
 LAST = Progress(BATCH, "completed", total=1, completed=1, shards=1)
 
 
@@ -36,13 +39,14 @@ class World:
         self.asked: list[str] = []
         self.said: list[str] = []
         self.refuses: dict[str, Exception] = {}
+        self.gone: set[str] = set()
         batch = {"pk": f"BATCH#{BATCH}", "sk": "BATCH", "status": status, "shards": 1, "dry_run": dry_run}
         attempts = [{"provider_batch_id": "batch_p", "ended_at": 7}]
         items = {"Items": [batch, {"pk": f"BATCH#{BATCH}", **SHARD, "attempts": attempts}]}
         table = SimpleNamespace(query=lambda **_: items, scan=lambda **given: _scan(items["Items"], **given))
         s3 = SimpleNamespace(list_objects_v2=self._list, download_file=self._download)
         clients: Any = SimpleNamespace(table=lambda _: table, s3=s3)
-        self.own: Any = SimpleNamespace(client=self._client, url="http://provider")
+        self.own: Any = SimpleNamespace(url="http://provider")
         names = {"TableName": "t", "BucketName": "b"}
         own: Any = self.own
         self.stack = Stack(clients, names, "http://provider", (), folder, own, deletes_late=deletes_late)
@@ -56,14 +60,17 @@ class World:
         Path(path).write_text(FILES[key.rpartition("/")[2]], encoding="utf-8")
 
     @contextmanager
-    def _client(self) -> Iterator[Any]:
-        yield SimpleNamespace(delete_file=self._delete)
+    def asking(self, own: Any, name: str) -> Iterator[Any]:
+        assert own is self.own
+        assert name == "groq"
+        yield SimpleNamespace(forget=self._forget)
 
-    def _delete(self, file_id: str) -> None:
+    def _forget(self, file_id: str) -> bool:
         assert (self.out / "output.jsonl").read_text() == "answers\n"
         self.asked.append(file_id)
         if file_id in self.refuses:
             raise self.refuses[file_id]
+        return file_id not in self.gone
 
 
 def _scan(items: list[dict[str, Any]], *, FilterExpression: Any, **_: Any) -> dict[str, Any]:  # noqa: N803 - boto3's name
@@ -76,6 +83,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Worl
     def make(*given: str, **members: Any) -> World:
         made = World(tmp_path, *given, **members)
         monkeypatch.setattr(module, "KEPT", made.kept)
+        monkeypatch.setattr(provider_files, "asking", made.asking)
         return made
 
     return make
@@ -96,9 +104,9 @@ def test_files_that_the_user_keeps_or_the_stack_has_deleted_are_left_alone(world
 
 def test_a_file_that_is_gone_is_no_trouble_and_one_that_stays_is_told(world: Callable[..., World]) -> None:
     here = world()
-    here.refuses = {"file-in": NotFoundError("no such file", status=404), "file-out": ServerError("later", status=503)}
+    here.gone, here.refuses = {"file-in"}, {"file-out": ServerError("later", status=503)}
     assert finish(here.stack, LAST, here.out, here.said.append)
-    assert here.said == ["Files left at the provider: file-out."]
+    assert here.said == ["Left at the provider: file-out."]
 
 
 def test_results_that_do_not_fit_into_out_are_kept_and_told_with_the_command(world: Callable[..., World]) -> None:
@@ -111,7 +119,7 @@ def test_results_that_do_not_fit_into_out_are_kept_and_told_with_the_command(wor
     why = f"The results could not be written to {here.out}: No space left on device. They are whole in {folder}."
     assert here.said == [
         f"{why} This puts them there once there is room: {command}",
-        "Nothing was deleted at the provider; the batch's files there: file-in, file-out.",
+        "Nothing was deleted at the provider; of the batch there are: file-in, file-out.",
     ]
     assert list(here.out.iterdir()) == []
     assert here.asked == []
@@ -130,7 +138,7 @@ def test_a_disk_that_is_too_small_is_not_filled_first(
 def test_results_that_fit_nowhere_are_told_with_what_is_left_at_the_provider(world: Callable[..., World]) -> None:
     here = world()
     here.full = {here.out, here.kept}
-    with pytest.raises(ResultsError, match=r"Nor could they be kept .* files there: file-in, file-out\.$"):
+    with pytest.raises(ResultsError, match=r"Nor could they be kept .* batch there are: file-in, file-out\.$"):
         finish(here.stack, LAST, here.out, here.said.append)
     assert here.asked == []
 
@@ -139,7 +147,7 @@ def test_nothing_is_deleted_of_a_batch_that_failed(world: Callable[..., World]) 
     here = world("failed")
     last = Progress(BATCH, "failed", total=1, shards=1)
     assert finish(here.stack, last, here.out, here.said.append)
-    assert here.said == ["Nothing was deleted at the provider; the batch's files there: file-in, file-out."]
+    assert here.said == ["Nothing was deleted at the provider; of the batch there are: file-in, file-out."]
     assert here.asked == []
 
 
@@ -161,5 +169,5 @@ def test_ctrl_c_after_an_estimate_fetches_nothing(world: Callable[..., World]) -
 
 def test_what_is_paid_is_named_where_the_run_could_not_go_on(world: Callable[..., World]) -> None:
     assert kept_sentence(world().stack) == (
-        "What the provider has finished is in the output files of batch_p. Nothing was deleted there."
+        "What the provider has finished is in the results of batch_p. Nothing was deleted there."
     )

@@ -10,7 +10,8 @@ from batchyard.domain.attempt import Attempt
 from batchyard.domain.shard import DONE, Shard
 from local.run.records import (
     AtProvider,
-    list_files_at_provider,
+    Held,
+    list_held,
     list_open_shards,
     read_at_provider,
     read_progress,
@@ -53,19 +54,25 @@ def test_the_lines_of_running_shards_are_counted_from_their_records() -> None:
 def test_a_shard_without_a_record_waits_for_nothing_at_the_provider() -> None:
     running = attempt(provider_batch_id="batch_p", file_id="file-a")
     ended = attempt(provider_batch_id="batch_o", ended_at=7)
-    table: Any = Table(shard(0, ended, status=DONE), shard(2, ended, running), shard(3, ended), shards=5)
-    assert list_open_shards(table, "batch_1") == {1: None, 2: "batch_p", 3: None, 4: None}
+    table: Any = Table(
+        shard(0, ended, status=DONE), shard(2, ended, running, provider="groq"), shard(3, ended), shards=5
+    )
+    assert list_open_shards(table, "batch_1") == {1: None, 2: Held("groq", "batch_p"), 3: None, 4: None}
 
 
 def test_a_create_without_an_id_may_be_at_the_provider() -> None:
     ended, running = attempt(provider_batch_id="batch_o", ended_at=7), attempt(provider_batch_id="batch_p")
     table: Any = Table(shard(0, ended, attempt(creating_at=8)), shard(1, running))
-    assert read_at_provider(table, "batch_1") == AtProvider(["batch_p"], creating=True, any=True)
+    assert read_at_provider(table, "batch_1") == AtProvider([Held("", "batch_p")], creating=True, any=True)
     table = Table(shard(0, attempt()))
     assert read_at_provider(table, "batch_1") == AtProvider([], creating=False, any=False)
 
 
 def test_files_are_left_while_a_shard_names_them() -> None:
     over, live = attempt(file_id="file-a", ended_at=7), attempt(file_id="file-b")
-    table: Any = Table(shard(0, over, files_to_delete=["file-c", "file-d"]), shard(1, live, file_id="file-b"), shard(2))
-    assert list_files_at_provider(table, "batch_1") == ["file-c", "file-d", "file-b"]
+    table: Any = Table(
+        shard(0, over, files_to_delete=["file-c", "file-d"], provider="groq"),
+        shard(1, live, file_id="file-b"),
+        shard(2),
+    )
+    assert list_held(table, "batch_1") == [Held("groq", "file-c"), Held("groq", "file-d"), Held("", "file-b")]

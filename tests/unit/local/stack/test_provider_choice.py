@@ -1,7 +1,8 @@
 import pytest
 
+from batch_client import AnthropicDialect, InvalidArgumentError, OpenAIDialect
 from local.errors import ProviderUnclearError
-from local.stack.provider_choice import Provider, named_provider
+from local.stack.provider_choice import Provider, Several, asking, named_provider
 
 URL, KEY = "https://api.example.com/v1", "sk-1"
 
@@ -32,3 +33,17 @@ def test_a_provider_is_named_by_two_parameters() -> None:
 
 def test_a_provider_never_shows_its_key() -> None:
     assert KEY not in repr(Provider(URL, KEY))
+
+
+def test_the_only_provider_is_whoever_a_record_names() -> None:
+    with asking(Provider(URL, KEY, "anthropic"), "api.example.com") as provider:
+        assert isinstance(provider, AnthropicDialect)
+
+
+def test_of_several_the_one_that_a_record_names_is_asked_in_its_own_dialect() -> None:
+    several = Several("{}", (Provider(URL, KEY, name="gpt"), Provider(URL, KEY, "anthropic", "claude")))
+    for name, dialect in {"": OpenAIDialect, "gpt": OpenAIDialect, "claude": AnthropicDialect}.items():
+        with asking(several, name) as provider:
+            assert isinstance(provider, dialect)
+    with pytest.raises(InvalidArgumentError, match="No provider is called 'gone'"), asking(several, "gone"):
+        pass
