@@ -79,7 +79,11 @@ def several_of(host: Mapping[str, str]) -> Several | None:
     if missing := [entry.name for entry in found if has_key(entry) and entry.name not in keys]:
         raise ParameterError(f"{VARIABLE}: {', '.join(missing)} has no api_key. Add it, as in {SHAPE}")
     return Several(
-        bare, tuple(Provider(each.base_url, keys.get(each.name, NO_KEY), each.profile, each.name) for each in found)
+        bare,
+        tuple(
+            Provider(each.base_url, keys.get(each.name, NO_KEY), each.profile, each.name, each.headers)
+            for each in found
+        ),
     )
 
 

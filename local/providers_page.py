@@ -57,7 +57,10 @@ def _rows(profile: Profile, facts: Facts) -> Iterator[tuple[str, str]]:
     if profile.ordinary_url:
         yield "requests on their own go to", f"`{profile.ordinary_url}`"
     if facts.endpoints:
-        yield "takes besides", ", ".join(f"`{url}`" for url in facts.endpoints)
+        alone = "takes besides" if profile.dialect == "openai" else "takes alone"
+        yield alone, ", ".join(f"`{url}`" for url in facts.endpoints)
+    if facts.any_url:
+        yield "takes besides", "urls of any other service, if it can"
     yield "requests of a batch", _requests(facts)
     yield "bytes of a batch", _most(facts.most_bytes)
     if facts.most_line_bytes:

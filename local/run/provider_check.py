@@ -103,7 +103,9 @@ def _no_api(provider: Provider, error: BatchClientError) -> str | None:
 
 def _first_that_answers(urls: list[str], provider: Provider) -> str:
     """Return the first address at which a batch API answers; an empty text if there is none."""
-    return next((url for url in urls if _answers(Provider(url, _NO_KEY, provider.profile))), "")
+    return next(
+        (url for url in urls if _answers(Provider(url, _NO_KEY, provider.profile, headers=provider.headers))), ""
+    )
 
 
 def _answers(guess: Provider) -> bool:

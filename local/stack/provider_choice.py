@@ -49,6 +49,8 @@ class Provider:
     profile: str = ""
     #: What it is called among several; empty for the only one.
     name: str = ""
+    #: More headers of every call.
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def each(self) -> tuple["Provider", ...]:
@@ -67,7 +69,9 @@ class Provider:
     def client(self, seconds: float = _SECONDS) -> BatchClient:
         """Return a client of the provider, whose calls end within `seconds` and are made once."""
         once = RetryPolicy(max_retries=0)
-        return BatchClient(self.api_key, self.url, timeout=seconds, profile=self.profile or None, retry=once)
+        return BatchClient(
+            self.api_key, self.url, timeout=seconds, profile=self.profile or None, headers=self.headers, retry=once
+        )
 
 
 @dataclass(frozen=True)

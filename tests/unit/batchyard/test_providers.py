@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from batchyard.api.batches import retry_batch
+from batchyard.api.batches import create_batch, retry_batch
 from batchyard.api.models import list_models, retrieve_model
 from batchyard.api.usage import usage
 from batchyard.domain.errors import ApiError, SettingsError
 from batchyard.planning.plan import plan
+from tests.fakes.batches import BUCKET
 from tests.fakes.lines import jsonl, request
 from tests.fakes.world import World, memory_world
 
@@ -74,6 +75,31 @@ def test_a_provider_gets_no_line_of_a_url_that_is_not_its_own() -> None:
     batch_id = world.drop(mixed("any-7", count=3), "inbox/default/b.jsonl")
     assert world.run(batch_id) == "done"
     assert shards(world, batch_id) == [("chat", "any-7", 3)]
+
+
+def test_a_line_whose_provider_lacks_the_window_of_the_batch_is_a_bad_line_that_says_which_there_are() -> None:
+    groq = {"base_url": PROVIDERS["groq"]["base_url"], "models": ["llama-*"]}
+    world = world_of({"openai": PROVIDERS["openai"], "groq": groq})
+    given = {"completion-window": "48h", "on-invalid": "skip"}
+    batch_id = world.drop(mixed(LLAMA, MINI), **given)
+    assert world.run(batch_id) == "done"
+    assert shards(world, batch_id) == [("groq", LLAMA, 6)]
+    (told,) = {each["error"]["message"] for each in world.answered(batch_id, "errors.jsonl")}
+    assert told == (
+        "The provider 'openai', which takes this line, has the window '24h', and not '48h'. Upload a batch for such a "
+        "window, or have the operator give the provider a completion_window in Providers."
+    )
+    assert {batch.completion_window for batch in world.provider.batches.values()} == {"48h"}
+
+
+def test_a_batch_for_one_provider_must_have_a_window_of_that_one() -> None:
+    world = world_of({"openai": PROVIDERS["openai"], "groq": {"base_url": PROVIDERS["groq"]["base_url"]}})
+    batch = world.services.batch_store.batch(world.drop(mixed(MINI), provider="openai", **{"completion-window": "7d"}))
+    assert (batch.status, batch.errors[0].message) == ("failed", "Invalid value: completion_window must be '24h'.")
+    asked = {"input_file_id": f"s3://{BUCKET}/inbox/default/x.jsonl", "endpoint": "/v1/responses"}
+    with pytest.raises(ApiError, match=r"completion_window must be '24h'\."):
+        create_batch(world.services, "default", {**asked, "completion_window": "7d", "provider": "openai"})
+    assert create_batch(world.services, "default", {**asked, "completion_window": "7d", "provider": "groq"})
 
 
 def test_a_dry_run_tells_how_many_lines_each_provider_would_get() -> None:

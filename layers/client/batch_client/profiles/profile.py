@@ -60,8 +60,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     windows: tuple[str, ...] = ("24h",)
     #: Whether any whole number of hours between the first and the last of them is taken, too.
     windows_between: bool = False
-    #: Urls of requests beside OpenAI's.
+    #: Urls of requests beside OpenAI's; in a dialect other than OpenAI's these alone.
     endpoints: tuple[str, ...] = ()
+    #: Whether it may take the urls of any other service, too, as a gateway does.
+    any_url: bool = False
     room: Room = "tokens"
     #: How many requests or jobs may be there at once, at least; 0 where the service has yet to tell.
     room_size: int = 0

@@ -175,12 +175,12 @@ VLLM = Profile(
     name="vllm", title="vLLM production stack", cancel_method="DELETE", cancel_path="/batches/{id}",
     facts=Facts(
         source="vllm-project/production-stack, src/vllm_router/services/batch_service, 2026",
-        most_lines=0, most_bytes=0, most_inputs=0, windows=(),
+        most_lines=0, most_bytes=0, most_inputs=0, windows=(), any_url=True,
     ),
 )  # fmt: skip
 COMPATIBLE = Profile(
     name="compatible", title="Any other service",
-    facts=Facts(source=_OWN, most_lines=0, most_bytes=0, most_inputs=0, windows=(), sellers=_MAKERS),
+    facts=Facts(source=_OWN, most_lines=0, most_bytes=0, most_inputs=0, windows=(), any_url=True, sellers=_MAKERS),
 )  # fmt: skip
 
 ROWS = (

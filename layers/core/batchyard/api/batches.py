@@ -23,7 +23,7 @@ from batchyard.inspection.error_list import error_list
 from batchyard.inspection.line_page import line_page
 from batchyard.inspection.sent_lines import Wanted
 from batchyard.inspection.shard_list import shard_list
-from batchyard.providers.windows import windows_of
+from batchyard.providers.windows import windows_for
 from batchyard.services import Services
 
 MOST_INLINE: Final = (
@@ -38,8 +38,9 @@ BATCH_ID: Final = r"batch_[0-9a-f]{32}"
 def create_batch(services: Services, tenant: str, body: object, idempotency_key: str | None = None) -> dict[str, Any]:
     """Create a batch from a file, or from an `s3://` in the data bucket; the same Idempotency-Key gives the same batch."""
     usual = {OPENAI_WINDOW, services.settings.completion_window}
-    accounts = services.accounts.values()
-    windows, endpoints = [windows_of(each, usual) for each in accounts], [each.facts.endpoints for each in accounts]
+    named = body.get("provider") if isinstance(body, dict) else None
+    windows = windows_for(services.accounts, named, usual)
+    endpoints = [each.facts.endpoints for each in services.accounts.values()]
     wanted = check(body, windows, services.accounts, frozenset(chain(*endpoints)))
     return shape(create_or_take_over(services, tenant, wanted, idempotency_key))
 

@@ -24,7 +24,7 @@ from batchyard.gateway.paging import page_limit
 from batchyard.lines.messages import MESSAGES
 from batchyard.message_batches import shapes
 from batchyard.message_batches.requests import lines_of
-from batchyard.providers.windows import windows_of
+from batchyard.providers.windows import windows_for
 from batchyard.services import Services
 
 LIMITS: Final = (20, 1_000)  # entries of a page: usually, and at most
@@ -110,7 +110,7 @@ def _keep(services: Services, tenant: str, file_id: str, data: bytes) -> None:
 def _wanted(services: Services, given: dict[str, Any], way: str, **members: Any) -> BatchRequest:  # noqa: ANN401 - members of Batch
     """Check the members that are ours, and return the request for a batch whose results are wanted in Anthropic's shape."""
     window = services.settings.completion_window
-    windows = [windows_of(account, {window}) for account in services.accounts.values()]
+    windows = windows_for(services.accounts, given.get("provider"), {window})
     wanted = check({**given, "endpoint": MESSAGES, "completion_window": window}, windows, services.accounts)
     return replace(wanted, options={**wanted.options, "messages_input": way, **members})
 

@@ -7,7 +7,7 @@ from batchyard.domain.batch import BatchError, InputObject
 from batchyard.domain.errors import NotFound, meant
 from batchyard.observability import logger
 from batchyard.planning import new_batch, options, retry_upload
-from batchyard.providers.windows import windows_of, wrong_window
+from batchyard.providers.windows import windows_for, wrong_window
 from batchyard.services import Services
 
 SHOWN_TENANT: Final = 64  # characters
@@ -49,7 +49,7 @@ def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -
     error = _unlisted(services, tenant) or error
     if wrong_option := options.misspelled(metadata, options.OF_UPLOADS) or options.wrong(named, services.accounts):
         named, error = {}, wrong_option
-    if wrong := wrong_window(map(windows_of, services.accounts.values()), window):
+    if wrong := wrong_window(windows_for(services.accounts, named.get("provider")), window):
         window, error = services.settings.completion_window, wrong
     batch = new_batch.build(services, batch_id, tenant, source, window, metadata=members, **named)
     error = error or new_batch.why_unaffordable(services, batch)

@@ -137,7 +137,7 @@ def _scan(services: Services, batch: Batch, progress: PlanProgress, seconds_left
     """Bring the progress to the end of the input; False when time ran out before and the progress is written."""
     begun, budget = _stage(progress), TimeBudget(seconds_left)
     skipped = Skipped(services.bucket, batch.batch_id, progress)
-    targets = targets_of(services, batch.provider)
+    targets = targets_of(services, batch.provider, batch.completion_window)
     scan = InputScan(targets, batch.endpoint, progress, skipped if batch.on_invalid == SKIP else None)
     try:
         source = source_of(services, batch, progress, budget)

@@ -11,6 +11,7 @@ from batchyard.lines.line import ENDPOINTS, Line, embedding_inputs
 from batchyard.lines.shard_lines import Place, ShardLines
 from batchyard.providers import routing
 from batchyard.providers.account import Account
+from batchyard.providers.windows import windows_of
 from batchyard.services import Services
 
 MOST_TARGETS: Final = 1_000  # in one batch; each has an open shard
@@ -75,19 +76,25 @@ class Targets:
         return self._known[target]
 
 
-def targets_of(services: Services, wanted: str | None) -> Targets:
-    """Tell where lines go; `wanted` is the provider that the batch is for, if it names one."""
+def targets_of(services: Services, wanted: str | None, window: str) -> Targets:
+    """Tell where lines go; `wanted` is the provider that the batch is for, if it names one, and `window` that of the batch."""
     accounts = services.accounts.values()
     entries = [account.entry for account in accounts]
-    own = {url for account in accounts for url in account.facts.endpoints}
+    windows = {account.name: windows_of(account) for account in accounts}
 
     def choose(url: str, model: str) -> str | None:
-        able = [each.entry for each in accounts if url not in own or url in each.facts.endpoints]
-        entry = routing.choose(able, url, model, wanted)
-        return entry.name if entry else None
+        entry = routing.choose(entries, url, model, wanted)
+        return entry.name if entry and windows[entry.name].take(window) else None
+
+    def fault(url: str, model: str) -> BatchError:
+        entry = routing.choose(entries, url, model, wanted)
+        if entry is None:
+            return routing.no_provider(entries, url, model, wanted)
+        return routing.no_window(entry.name, window, windows[entry.name])
 
     limits = {account.name: _shard_limits(account, services.now()) for account in accounts}
-    return Targets(limits, choose, lambda url, model: routing.no_provider(entries, url, model, wanted), ENDPOINTS | own)
+    own = {url for account in accounts for url in account.facts.endpoints}
+    return Targets(limits, choose, fault, ENDPOINTS | own)
 
 
 def _shard_limits(account: Account, now: int) -> ShardLimits:

@@ -115,7 +115,7 @@ class Account:
         retry = RetryPolicy(total=30.0)
         profile = self.profile
         key = self.key if profile.signing is None else RoleSigner()
-        client = BatchClient(key, self._entry.base_url, profile=profile, retry=retry)
+        client = BatchClient(key, self._entry.base_url, profile=profile, headers=self._entry.headers, retry=retry)
         return MeasuredProvider(speak(client, ATTEMPT_LABEL))
 
     def key(self) -> str:

@@ -6,11 +6,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from batch_client import InvalidArgumentError, Profile, choose_profile
+from batch_client import InvalidArgumentError
 from batchyard.domain import nesting
 from batchyard.domain.batch import window_seconds
 from batchyard.domain.errors import SettingsError, meant
 from batchyard.domain.token_limits import configured_limit
+from batchyard.providers.headers import check_headers
+from batchyard.providers.urls import check_urls, profile_of, with_urls
+from batchyard.providers.windows import Windows
 
 if TYPE_CHECKING:
     from batchyard.settings import Settings
@@ -19,7 +22,6 @@ MOST: Final = 20  # providers; reports and metrics name each of them
 NAME: Final = r"[a-z0-9][a-z0-9._-]{0,39}"
 KEY: Final = "api_key"
 ANY: Final = ("*",)
-OPENAI: Final = "openai"  # the dialect
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +36,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ANY
     #: Patterns of the urls of lines that it gets.
     urls: tuple[str, ...] = ANY
+    #: Urls that it never gets, whatever pattern they match: they are those of other services.
+    foreign_urls: frozenset[str] = frozenset()
+    #: More headers of every call.
+    headers: dict[str, str] = {}  # msgspec copies an empty default for each object
     #: The window of its provider batches; empty for that of each batch.
     completion_window: str = ""
     #: The user's own prices for it, as JSON text; empty for those of the stack.
@@ -59,7 +65,7 @@ LIMITS: Final = (
 )  # fmt: skip
 #: The limits of which 0 would leave no room for any line.
 AT_LEAST_ONE: Final = LIMITS[:3]
-MEMBERS: Final = ("base_url", "profile", "models", "urls", "completion_window", "price_list", *LIMITS)
+MEMBERS: Final = ("base_url", "profile", "models", "urls", "completion_window", "price_list", "headers", *LIMITS)
 DESCRIBED: Final = "See docs/providers.md."
 
 
@@ -77,7 +83,11 @@ def entries(settings: "Settings") -> list[Entry]:
     if settings.providers:
         return described(settings.providers, limits)
     name = urlsplit(settings.provider_base_url).netloc.rpartition("@")[2].lower()
-    return [Entry(name=name, base_url=settings.provider_base_url, profile=settings.provider_profile, **limits)]
+    only = Entry(name=name, base_url=settings.provider_base_url, profile=settings.provider_profile, **limits)
+    try:
+        return with_urls([only])
+    except InvalidArgumentError as error:
+        raise SettingsError(f"ProviderProfile: {error.message}.") from error
 
 
 def described(text: str, limits: dict[str, Any]) -> list[Entry]:
@@ -93,7 +103,7 @@ def described(text: str, limits: dict[str, Any]) -> list[Entry]:
     # What holds for the stack is shared: else several providers could take all of Lambda's concurrency.
     most = limits.get("max_concurrent_submits", 0)
     shared = {**limits, "max_concurrent_submits": max(1, most // len(members)) if most else 0}
-    return [_entry(name, each, shared) for name, each in members.items()]
+    return with_urls([_entry(name, each, shared) for name, each in members.items()])
 
 
 def _entry(name: str, members: object, limits: dict[str, Any]) -> Entry:
@@ -105,6 +115,8 @@ def _entry(name: str, members: object, limits: dict[str, Any]) -> Entry:
         raise SettingsError(f'{where} must be an object, such as {{"base_url": "https://…/v1"}}. {DESCRIBED}')
     _check_members(where, members)
     given = {**limits, **members}
+    if isinstance(headers := members.get("headers"), dict):
+        given["headers"] = {name.lower(): value for name, value in headers.items()}
     if isinstance(own := members.get("price_list"), dict):
         given["price_list"] = nesting.encode(own)
     if isinstance(given["max_enqueued_tokens"], int):
@@ -114,18 +126,7 @@ def _entry(name: str, members: object, limits: dict[str, Any]) -> Entry:
     except msgspec.ValidationError as error:
         raise SettingsError(f"{where}: {error}. {DESCRIBED}") from error
     _check_values(where, entry)
-    return entry if "urls" in members else msgspec.structs.replace(entry, urls=_usual_urls(entry))
-
-
-def _usual_urls(entry: Entry) -> tuple[str, ...]:
-    """Return the urls that a service can be sent: any in OpenAI's dialect, as gateways take more; else those that it names."""
-    profile = profile_of(entry)
-    return ANY if profile.dialect == OPENAI else profile.facts.endpoints or ANY
-
-
-def profile_of(entry: Entry) -> Profile:
-    """Return the profile of a provider: the one that is set, or that of its host."""
-    return choose_profile(entry.profile or None, entry.base_url)
+    return entry
 
 
 def has_key(entry: Entry) -> bool:
@@ -159,14 +160,25 @@ def _check_values(where: str, entry: Entry) -> None:
         if isinstance(value := getattr(entry, name), int) and value < least:
             raise SettingsError(f"{where}: {name} must be at least {least}, not {value}.")
     try:
-        profile_of(entry)
+        check_urls(entry)
+        check_headers(entry.headers)
+        _check_window(entry)
         configured_limit(entry.max_enqueued_tokens, "")
         _check_prices(entry.price_list)
-        window_seconds(entry.completion_window or "24h")
     except InvalidArgumentError as error:
         raise SettingsError(f"{where}: {error.message}.") from error
     except ValueError as error:
         raise SettingsError(f"{where}: {error}. {DESCRIBED}") from error
+
+
+def _check_window(entry: Entry) -> None:
+    """Raise ValueError for a window of its own that the service does not have."""
+    if entry.completion_window:
+        facts = profile_of(entry).facts
+        window_seconds(entry.completion_window)
+        windows = Windows(facts.windows or None, facts.windows_between)
+        if not windows.take(entry.completion_window):
+            raise ValueError(f"completion_window must be {windows.told()}, not '{entry.completion_window}'")
 
 
 def _check_prices(text: str) -> None:

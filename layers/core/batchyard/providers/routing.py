@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from batchyard.domain.batch import BatchError
 from batchyard.providers.entries import Entry
+
+if TYPE_CHECKING:
+    from batchyard.providers.windows import Windows
 
 CODE: Final = "no_provider"
 SHOWN: Final = 64  # characters of a model
@@ -19,7 +22,7 @@ def choose(entries: Iterable[Entry], url: str, model: str, wanted: str | None = 
 
 def takes(entry: Entry, url: str, model: str) -> bool:
     """Tell whether a provider gets lines of this url and model."""
-    return _matches(entry.urls, url) and takes_model(entry, model)
+    return url not in entry.foreign_urls and _matches(entry.urls, url) and takes_model(entry, model)
 
 
 def takes_model(entry: Entry, model: str) -> bool:
@@ -29,11 +32,18 @@ def takes_model(entry: Entry, model: str) -> bool:
 
 def no_provider(entries: Iterable[Entry], url: str, model: str, wanted: str | None = None) -> BatchError:
     """Say that no provider takes a line, and what each one takes."""
-    known = "; ".join(f"{each.name} takes {_told(each)}" for each in entries if wanted in {None, each.name})
+    known = "; ".join(f"{each.name} takes {_told(each, url)}" for each in entries if wanted in {None, each.name})
     whose = f"The provider '{wanted}', which the batch is for, does not take" if wanted else "No provider takes"
     known = known if len(known) <= MOST_TOLD else known[: MOST_TOLD - 1] + "…"
     message = f"{whose} the model '{model[:SHOWN]}' at {url}: {known or 'there is no such provider'}."
     return BatchError(CODE, f"{message} Change the model, or have the operator add it to Providers.", "body.model")
+
+
+def no_window(name: str, window: str, windows: "Windows") -> BatchError:
+    """Say that the provider of a line does not have the window of the batch."""
+    told = f"The provider '{name}', which takes this line, has the window {windows.told()}, and not '{window}'."
+    way = "Upload a batch for such a window, or have the operator give the provider a completion_window in Providers."
+    return BatchError(CODE, f"{told} {way}", "completion_window")
 
 
 def unknown(names: Iterable[str], wanted: str) -> BatchError:
@@ -46,6 +56,7 @@ def _matches(patterns: Iterable[str], text: str) -> bool:
     return any(pattern == text or fnmatchcase(text, pattern) for pattern in patterns)
 
 
-def _told(entry: Entry) -> str:
+def _told(entry: Entry, url: str) -> str:
     models = ", ".join(entry.models) if entry.models != ("*",) else "any model"
-    return models if entry.urls == ("*",) else f"{models} at {', '.join(entry.urls)}"
+    urls = f"{models} at {', '.join(entry.urls)}" if entry.urls != ("*",) else models
+    return f"{urls}, but not at {url}" if url in entry.foreign_urls else urls

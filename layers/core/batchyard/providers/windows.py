@@ -1,6 +1,6 @@
 """Which windows a batch may ask for: those that a provider of this stack has."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchyard.domain.batch import BatchError, window_seconds
@@ -40,6 +40,12 @@ def windows_of(account: "Account", usual: Iterable[str] | None = None) -> Window
     if known:
         return Windows(known, account.facts.windows_between)
     return Windows(None if usual is None else tuple(sorted(usual)))
+
+
+def windows_for(accounts: Mapping[str, "Account"], wanted: object, usual: Iterable[str] | None = None) -> list[Windows]:
+    """Return the windows of the provider that a batch is for, or of all providers if it is for none that there is."""
+    is_there = isinstance(wanted, str) and wanted in accounts
+    return [windows_of(each, usual) for name, each in accounts.items() if name == wanted or not is_there]
 
 
 def wrong_window(windows: Iterable[Windows], window: str) -> BatchError | None:

@@ -7,10 +7,13 @@ import pytest
 
 from batchyard.domain.errors import SettingsError
 from batchyard.providers.entries import LIMITS, MOST, Entry, entries, has_key
+from batchyard.providers.routing import takes
 from tests.fakes.services import made_up_settings
 
 OPENAI = {"base_url": "https://api.openai.com/v1", "models": ["gpt-*"]}
 LOCAL = {"base_url": "http://127.0.0.1:9/v1"}
+CLAUDE = {"base_url": "https://api.anthropic.com"}
+CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
 
 
 def described(**providers: Any) -> list[Entry]:
@@ -68,6 +71,14 @@ def test_the_workers_that_may_submit_at_once_are_shared() -> None:
         ('{"a": {"base_url": "https://h/v1", "max_requests_per_shard": 0}}', "must be at least 1, not 0"),
         ('{"a": {"base_url": "https://h/v1", "max_enqueued_tokens": "x"}}', "number or model=number"),
         ('{"a": {"base_url": "https://h/v1", "completion_window": "soon"}}', "must look like 24h or 7d"),
+        ('{"a": {"base_url": "https://api.openai.com/v1", "completion_window": "7d"}}',
+         "completion_window must be '24h', not '7d'"),
+        ('{"a": {"base_url": "https://api.groq.com/openai/v1", "completion_window": "8d"}}', "must be '24h' to '7d', not '8d'"),
+        ('{"a": {"base_url": "https://h", "profile": "anthropic", "urls": ["/v1/messages", "/v1/chat/completions"]}}',
+         "'a': urls: anthropic takes /v1/messages alone, and not '/v1/chat/completions'"),
+        ('{"a": {"base_url": "https://api.openai.com/v1", "urls": ["/v1/messages"]}}',
+         "'a': urls: openai does not take '/v1/messages', which is a url of another service"),
+        ('{"a": {"base_url": "https://h/v1", "foreign_urls": []}}', "unknown member 'foreign_urls'"),
         ('{"a": {"base_url": "https://h/v1", "price_list": {"m": {"output": 1}}}}', "missing required field `input`"),
         (json.dumps({f"p{at}": LOCAL for at in range(MOST + 1)}), "at most 20 are allowed"),
     ],
@@ -90,11 +101,91 @@ def test_every_limit_of_an_entry_is_a_setting_of_the_stack() -> None:
     assert all(hasattr(settings, name) for name in LIMITS)
 
 
-def test_a_service_of_another_dialect_gets_the_urls_of_that_dialect_unless_it_is_told_otherwise() -> None:
-    claude = {"base_url": "https://api.anthropic.com"}
-    assert [entry.urls for entry in described(a=claude, b=LOCAL)] == [("/v1/messages",), ("*",)]
-    (told,) = described(a={**claude, "urls": ["/v1/messages", "/v1/other"]})
-    assert told.urls == ("/v1/messages", "/v1/other")
+@pytest.mark.parametrize("urls", [None, ["*"], ["/v1/*"], ["/v1/messages", "/v1/mess*"]])
+def test_a_service_of_another_dialect_gets_the_urls_of_that_dialect_alone(urls: list[str] | None) -> None:
+    entry, _ = described(a={**CLAUDE, **({} if urls is None else {"urls": urls})}, b=LOCAL)
+    assert takes(entry, MESSAGES, "m")
+    assert not takes(entry, CHAT, "m")
+    assert entry.urls == (MESSAGES,)
+
+
+@pytest.mark.parametrize("urls", [None, ["*"], ["/v1/*"]])
+def test_a_service_of_openais_dialect_gets_no_url_of_another_dialect(urls: list[str] | None) -> None:
+    (entry,) = described(a={**OPENAI, "models": ["*"], **({} if urls is None else {"urls": urls})})
+    assert takes(entry, CHAT, "m")
+    assert not takes(entry, MESSAGES, "m")
+
+
+@pytest.mark.parametrize(
+    ("urls", "by_itself", "beside_claude"),
+    [
+        (None, True, False), (["*"], True, False), (["/v1/*"], True, False), ([MESSAGES], True, True),
+        (["/v1/chat/*"], False, False),
+    ],
+)  # fmt: skip
+def test_a_gateway_may_take_any_but_those_of_a_service_beside_it_only_if_it_names_them(
+    urls: list[str] | None, by_itself: bool, beside_claude: bool
+) -> None:
+    gateway = {**LOCAL, **({} if urls is None else {"urls": urls})}
+    (alone,) = described(a=gateway)
+    assert takes(alone, MESSAGES, "m") is by_itself
+    (beside, _) = described(a=gateway, b=CLAUDE)
+    assert takes(beside, MESSAGES, "m") is beside_claude
+
+
+def test_the_one_provider_gets_the_urls_of_its_dialect_too() -> None:
+    (claude,) = entries(made_up_settings(provider_base_url="https://h", provider_profile="anthropic"))
+    assert (takes(claude, MESSAGES, "m"), takes(claude, CHAT, "m")) == (True, False)
+    (openai,) = entries(made_up_settings(provider_base_url="https://api.openai.com/v1"))
+    assert (takes(openai, MESSAGES, "m"), takes(openai, CHAT, "m")) == (False, True)
+    with pytest.raises(SettingsError, match="ProviderProfile: No profile is called 'opnai'"):
+        entries(made_up_settings(provider_profile="opnai"))
+
+
+def test_headers_are_kept_by_their_small_names() -> None:
+    first, second = described(a={**LOCAL, "headers": {"Anthropic-Beta": "x-1, y-2"}}, b=LOCAL)
+    assert (first.headers, second.headers) == ({"anthropic-beta": "x-1, y-2"}, {})
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({"Authorization": "Bearer s3cret"}, "'authorization' would hold a secret"),
+        ({"x-api-key": "s3cret"}, "would hold a secret"),
+        ({"x-goog-access-token": "s3cret"}, "would hold a secret"),
+        ({"Host": "s3cret"}, "is said by Batchyard itself"),
+        ({"content-length": "7"}, "is said by Batchyard itself"),
+        ({"x-amz-date": "s3cret"}, "is said by Batchyard itself"),
+        ({"a b": "x"}, "is no name of a header"),
+        ({"": "x"}, "is no name of a header"),
+        ({"h\n": "x"}, "is no name of a header"),
+        ({"h": "s3cret\r\nx: y"}, "1 to 512 printable"),
+        ({"h": "s3cret\n"}, "1 to 512 printable"),
+        ({"h": ""}, "1 to 512 printable"),
+        ({"h": " s3cret"}, "1 to 512 printable"),
+        ({"h": "é"}, "1 to 512 printable"),
+        ({"h": "x" * 513}, "1 to 512 printable"),
+        ({f"h{at}": "x" for at in range(11)}, "at most 10"),
+        ({"h": 7}, "Expected `str`"),
+        (["h"], "Expected `object`"),
+    ],
+)
+def test_a_header_that_cannot_be_sent_or_holds_a_key_is_refused_and_not_shown(headers: Any, told: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        described(a={**LOCAL, "headers": headers})
+    assert told in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_the_longest_header_is_taken() -> None:
+    (entry,) = described(a={**LOCAL, "headers": {"h" * 64: "x" * 512}})
+    assert len(entry.headers) == 1
+
+
+@pytest.mark.parametrize("window", ["24h", "25h", "3d", "7d"])
+def test_a_window_that_the_service_has_is_taken(window: str) -> None:
+    (entry,) = described(a={"base_url": "https://api.groq.com/openai/v1", "completion_window": window})
+    assert entry.completion_window == window
 
 
 def test_a_service_that_is_called_with_a_role_has_no_key() -> None:

@@ -60,6 +60,13 @@ def test_names_and_patterns_are_compared_with_case() -> None:
     assert takes(entry("a", "o[1]"), CHAT, "o[1]"), "a name is taken as it is, too"
 
 
+def test_a_url_of_another_service_is_never_taken_and_told() -> None:
+    openai = Entry(name="openai", base_url="https://h/v1", foreign_urls=frozenset({MESSAGES}))
+    assert takes(openai, CHAT, "m")
+    assert choose([openai], MESSAGES, "m") is None
+    assert f"openai takes any model, but not at {MESSAGES}." in no_provider([openai], MESSAGES, "m").message
+
+
 def test_what_there_is_is_told() -> None:
     known = [entry("openai", "gpt-*", "o*"), entry("claude", urls=(MESSAGES,))]
     assert no_provider(known, CHAT, "x").message == (

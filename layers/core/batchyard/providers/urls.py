@@ -1,0 +1,54 @@
+"""Which urls of lines a provider may get at all: those that its service can take, whatever patterns the settings have."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from batch_client import PROFILES, Profile, choose_profile
+
+if TYPE_CHECKING:
+    from batchyard.providers.entries import Entry
+
+OPENAI: Final = "openai"  # the dialect
+
+
+def profile_of(entry: "Entry") -> Profile:
+    """Return the profile of a provider, the one that is set, or that of its host; raises InvalidArgumentError."""
+    return choose_profile(entry.profile or None, entry.base_url)
+
+
+def check_urls(entry: "Entry") -> None:
+    """Raise ValueError for a url that the service cannot take."""
+    profile = profile_of(entry)
+    facts = profile.facts
+    for pattern in entry.urls:
+        if profile.dialect != OPENAI and not any(fnmatchcase(url, pattern) for url in facts.endpoints):
+            raise ValueError(f"urls: {profile.name} takes {', '.join(facts.endpoints)} alone, and not {pattern[:64]!r}")
+        if not facts.any_url and pattern in _of_others(profile, PROFILES.values()):
+            raise ValueError(f"urls: {profile.name} does not take {pattern!r}, which is a url of another service")
+
+
+def with_urls(entries: Iterable["Entry"]) -> list["Entry"]:
+    """Return the providers with the urls that their services can take; raises InvalidArgumentError for an unknown profile.
+
+    A gateway may take any, but those of a service that is among the providers only if it names them.
+    """
+    known = [(entry, profile_of(entry)) for entry in entries]
+    there = [profile for _, profile in known]
+    return [_narrowed(entry, profile, there) for entry, profile in known]
+
+
+def _narrowed(entry: "Entry", profile: Profile, there: Iterable[Profile]) -> "Entry":
+    if profile.dialect != OPENAI:
+        endpoints = profile.facts.endpoints
+        urls = tuple(url for url in endpoints if any(fnmatchcase(url, pattern) for pattern in entry.urls))
+        return msgspec.structs.replace(entry, urls=urls)
+    others = _of_others(profile, there if profile.facts.any_url else PROFILES.values())
+    return msgspec.structs.replace(entry, foreign_urls=others.difference(entry.urls))
+
+
+def _of_others(profile: Profile, profiles: Iterable[Profile]) -> frozenset[str]:
+    """Return the urls that some of the services take beside OpenAI's, and this one does not."""
+    return frozenset(url for each in profiles for url in each.facts.endpoints).difference(profile.facts.endpoints)
