@@ -57,13 +57,13 @@ METRICS: Final[Mapping[str, Metric]] = {
     "LinesFailed": Metric(),
     "InputTokens": Metric(),
     "OutputTokens": Metric(),
-    "DollarsSpent": Metric(NONE, ((), ("model",))),
+    "DollarsSpent": Metric(NONE, ((), ("model",), ("provider",))),
     "Waits": Metric(by=(("reason",),)),
     "TokenWaitSeconds": Metric(SECONDS),
     "ProviderCallTime": Metric(MILLISECONDS, (("call",),)),
     "ProviderCallErrors": Metric(by=(("call",), ("error",))),
 }  # fmt: skip
-#: Every value that a dimension can have; those of `model` are the names of the price list.
+#: Every value that a dimension can have; those of `model` are names of the price list, of `provider` those of Providers.
 VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "state": ("waiting", "sent", "at_provider"),
     "quota": ("open_batches", "stored_bytes", "enqueued_tokens", "creates_per_hour"),

@@ -21,13 +21,13 @@ def of_a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_values_are_one_line_with_the_sets_of_dimensions_that_are_declared(capsys: pytest.CaptureFixture[str]) -> None:
-    publish({"DollarsSpent": 0.25}, model="gpt-4.1-mini")
+    publish({"DollarsSpent": 0.25}, model="gpt-4.1-mini", provider="openai")
     publish({"LinesCompleted": 3, "TokenWaitSeconds": 7, "LinesFailed": 1})
     spent, several = lines(capsys.readouterr().out)
     assert spent["_aws"]["CloudWatchMetrics"] == [
         {
             "Namespace": "Batchyard",
-            "Dimensions": [["service"], ["service", "model"]],
+            "Dimensions": [["service"], ["service", "model"], ["service", "provider"]],
             "Metrics": [{"Name": "DollarsSpent", "Unit": "None"}],
         }
     ]
@@ -85,7 +85,7 @@ def test_no_number_is_none(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_each_dimension_has_few_values_and_none_is_a_tenant() -> None:
     dimensions = {name for metric in METRICS.values() for by in metric.by for name in by}
-    assert dimensions == {*VALUES, "model"}
+    assert dimensions == {*VALUES, "model", "provider"}
     assert max(map(len, VALUES.values())) <= 10
     series = sum(
         math.prod(len(VALUES.get(name, [""])) for name in by) for metric in METRICS.values() for by in metric.by

@@ -8,8 +8,12 @@ import pytest
 from batchyard.api.batches import create_batch, retry_batch
 from batchyard.api.models import list_models, retrieve_model
 from batchyard.api.usage import usage
+from batchyard.costs.cost import Cost
+from batchyard.domain.attempt import Attempt
 from batchyard.domain.errors import ApiError, SettingsError
+from batchyard.domain.shard import Shard, with_members
 from batchyard.planning.plan import plan
+from batchyard.shards.turn import publish_growth
 from tests.fakes.batches import BUCKET
 from tests.fakes.lines import jsonl, request
 from tests.fakes.world import World, memory_world
@@ -166,6 +170,17 @@ def test_what_each_provider_was_paid_is_told_by_its_name() -> None:
     found = usage(world.services, "default", None, None, "provider")
     assert [(each["provider"], each["batches"]) for each in found["data"]] == [("groq", 1), ("openai", 1)]
     assert sum(each["cost"]["usd"] for each in found["data"]) == pytest.approx(cost["usd"], abs=2e-6)
+
+
+def test_what_is_spent_is_published_by_the_names_of_the_providers_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    world = world_of()
+    world.run(world.drop(mixed(MINI, LLAMA)))
+    shard = Shard(batch_id="b", shard=0, endpoint="/v1/responses", model=MINI, lines=1, first=0, last=0, unfinished=1,
+                  expires_at_ttl=9, provider="taken-out")  # fmt: skip
+    paid = Attempt(number=1, started_at=1, lines=1, cost=Cost(input=7))
+    publish_growth(world.services, shard, with_members(shard, attempts=[paid]))
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"DollarsSpent":' in line]
+    assert {each["provider"] for each in told} == {"openai", "groq", "other"}
 
 
 def test_models_are_those_that_some_provider_gets() -> None:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 
 from batchyard.observability import METRICS, NAMESPACE, VALUES
+from tests.fakes.services import made_up_settings
 from tests.unit.template.cloudwatch import Metric, metric, metric_of
 from tests.unit.template.documents import ROOT, Json, references, resources, template
 from tests.unit.template.published import published
@@ -131,12 +133,15 @@ def test_a_metric_of_dashboard_and_alarms_is_published_by_a_path_of_the_code(sho
 
 def test_what_is_searched_for_is_published_with_these_dimensions() -> None:
     found = list(searched())
-    assert [name for name, _, _ in found] == ["DollarsSpent"]
+    assert [name for name, _, _ in found] == ["DollarsSpent", "DollarsSpent"]
+    assert [names - {"service"} for _, names, _ in found] == [{"model"}, {"provider"}]
     for name, dimensions, fixed in found:
         assert fixed == {"service": "${AWS::StackName}"}
         assert tuple(sorted(dimensions - {"service"})) in METRICS[name].by
         models = {dict(each.dimensions).get("model") for each in published() if each.name == name}
         assert models == {None, "gpt-4.1-mini"}
+        providers = {dict(each.dimensions).get("provider") for each in published() if each.name == name}
+        assert providers == {None, urlsplit(made_up_settings().provider_base_url).netloc}
 
 
 @pytest.mark.parametrize(

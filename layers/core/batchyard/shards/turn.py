@@ -16,6 +16,7 @@ from batchyard.providers.account import Account
 from batchyard.services import Services
 
 TOLD_AFTER = 60  # seconds of waiting before the batch tells of it
+REMOVED = "other"  # stands in metrics for a provider that the settings name no more
 
 
 class Turn:
@@ -126,8 +127,10 @@ def publish_growth(services: Services, before: Shard, after: Shard) -> None:
     }
     publish({name: count for name, count in added.items() if count})
     if spent:
-        model = services.account(after.provider).prices.listed_name(after.model)
-        publish({"DollarsSpent": dollars(spent, EXACT_DIGITS)}, model=model)
+        account = services.account(after.provider)
+        provider = account.name if account.name in services.accounts else REMOVED
+        model = account.prices.listed_name(after.model)
+        publish({"DollarsSpent": dollars(spent, EXACT_DIGITS)}, model=model, provider=provider)
 
 
 def announce_done(services: Services, batch: Batch, shard: Shard) -> None:
