@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +29,16 @@ ADAPTERS: Final = (
     "quota_store",
 )
 ADAPTERS_OF_ACCOUNTS: Final = ("token_ledgers", "creations")
+
+
+KINDS: Final = ("kill", "fail", "overtake")
+
+
+def some(effects: range, kind: str, *, after: bool, every: int = 3) -> range:
+    """Choose one in `every` effects to strike, others by each kind, so that each is struck; all of them in `make faults`."""
+    if os.environ.get("EVERY_EFFECT"):
+        return effects
+    return effects[(2 * KINDS.index(kind) + after) % every :: every]
 
 
 class Killed(BaseException):

@@ -15,7 +15,7 @@ from batchyard.shards.direct import AT_ONCE
 from tests.fakes.failures import lost
 from tests.faults.answers import SAYS
 from tests.faults.provider import Fate, Trouble
-from tests.faults.strikes import Strike
+from tests.faults.strikes import Strike, some
 from tests.faults.struck import StruckWorld
 
 DAY: Final = 86_400
@@ -75,7 +75,7 @@ def effects() -> range:
 @pytest.mark.parametrize("kind", ["kill", "fail", "overtake"])
 def test_a_step_is_struck_at_any_effect_and_no_accepted_line_is_sent_again(kind: str, *, after: bool) -> None:
     heard_nothing = kind == "kill" or (kind == "fail" and after)
-    for at in effects():
+    for at in some(effects(), kind, after=after):
         played = world()
         odd(played)
         played.strikes.due = Strike(kind, at, after)

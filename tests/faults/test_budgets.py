@@ -13,7 +13,7 @@ from batchyard.costs.budget import WARNED_AT
 from batchyard.costs.cost import PER_DOLLAR
 from tests.fakes.budgets import give, month
 from tests.faults.provider import Fate
-from tests.faults.strikes import Strike
+from tests.faults.strikes import Strike, some
 from tests.faults.struck import StruckWorld
 
 # A token of a request costs one dollar: some 25 a line by the provider, and twice that by the estimate.
@@ -79,7 +79,7 @@ def test_a_budget_holds_though_effects_are_struck(kind: str, *, after: bool) -> 
     whole = played()
     whole.finish()
     struck = 0
-    for at in range(["kill", "fail", "overtake"].index(kind), whole.strikes.count, 3):  # some half a thousand effects
+    for at in some(range(whole.strikes.count), kind, after=after, every=6):  # some half a thousand effects
         world = played()
         world.strikes.due = Strike(kind, at, after)
         world.finish(calm=False)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.fakes.failures import lost
 from tests.faults.provider import Trouble
-from tests.faults.strikes import Strike
+from tests.faults.strikes import Strike, some
 from tests.faults.struck import StruckWorld
 
 SIX = [f"r{at}" for at in range(6)]
@@ -62,7 +62,7 @@ def effects(*, made: bool) -> int:
 @pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
 @pytest.mark.parametrize("kind", ["kill", "fail", "overtake"])
 def test_whatever_is_struck_nothing_is_paid_twice_and_no_line_is_lost(kind: str, *, after: bool, made: bool) -> None:
-    for at in range(effects(made=made)):
+    for at in some(range(effects(made=made)), kind, after=after):
         world = both_wait(made=made)
         world.strikes.due = Strike(kind, at, after)
         see_to_it(world)

@@ -11,7 +11,7 @@ from batchyard.recovery.sweep import sweep
 from batchyard.results.assemble import assemble
 from tests.fakes.failures import lost
 from tests.faults.provider import Fate, Trouble
-from tests.faults.strikes import Strike
+from tests.faults.strikes import Strike, some
 from tests.faults.struck import StruckWorld
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def effects_of_a_run() -> int:
 @pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
 @pytest.mark.parametrize("kind", ["kill", "fail", "overtake"])
 def test_a_step_is_struck_at_any_call_it_makes_to_aws(kind: str, *, after: bool) -> None:
-    for at in range(effects_of_a_run()):
+    for at in some(range(effects_of_a_run()), kind, after=after, every=2):
         world = StruckWorld(max_requests_per_shard=4)
         world.provider.fates = [FIRST]
         world.strikes.due = Strike(kind, at, after)

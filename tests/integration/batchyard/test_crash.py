@@ -41,7 +41,7 @@ EFFECTS: list[tuple[type, str]] = [
 BAD = b'{"custom_id":"bad"}\n'  # is skipped, and the rest runs
 # Each kill is a whole run; `make faults` kills at every effect, the usual tests at a few: tests/faults does at each, in memory.
 PARTS = 12 if os.environ.get("EVERY_EFFECT") else 1  # each within a test's time on a busy machine
-STRIDE = PARTS if PARTS > 1 else 23
+STRIDE = PARTS if PARTS > 1 else 37
 
 
 class Killer:

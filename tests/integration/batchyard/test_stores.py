@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.fakes.world import World
 
 PARTS = 12 if os.environ.get("EVERY_EFFECT") else 1  # each within a test's time on a busy machine
-STRIDE = PARTS if PARTS > 1 else 29
+STRIDE = PARTS if PARTS > 1 else 47
 LINES = [f"r{at}" for at in range(10)]
 THROTTLED = {
     "s3": (503, "SlowDown"), "dynamodb": (400, "ProvisionedThroughputExceededException"),
