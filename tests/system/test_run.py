@@ -309,7 +309,7 @@ def test_results_that_out_does_not_take_are_kept_with_all_files_at_the_provider(
     kept = re.search(r"They are whole in (\S+)\. ", told)
     assert kept is not None, told
     assert len(Path(kept[1], "output.jsonl").read_text().splitlines()) == 5
-    assert "Nothing was deleted at the provider; the batch's files there: file-" in told
+    assert "Nothing was deleted at the provider; of the batch there are: file-" in told
     shutil.rmtree(kept[1])
 
 
