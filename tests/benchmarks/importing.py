@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tests.benchmarks.measure import Cost, Job, interleaved, run
 from tests.benchmarks.row import Row
-from tests.unit.template.documents import functions, listed
+from tests.unit.template.documents import functions, listed, statements_of
 
 REPEATS, REPEATS_OF_DOORS = 15, 9
 JOBS = {
@@ -28,6 +28,7 @@ PARTS = {
     "assemble": "bucket batch_store event_bus file_bucket file_store quota_store",
     "advance": f"bucket file_bucket file_store quota_store {AT_PROVIDER}",
     "notify": "webhook_store webhook_executions",
+    "inform": "webhook_store webhook_executions event_bus batch_store",
     "deliver": "webhook_store webhook_sender signing_secret",
     "api": "bucket batch_store file_bucket file_store upload_store quota_store api_key_store idempotency_store executions "
     "event_bus cancel_function advance_function webhook_store signing_secret webhook_secret webhook_receipts",
@@ -60,8 +61,7 @@ def doors(repeats: int) -> Iterator[Row]:
 
 def clients(function: dict[str, object]) -> list[str]:
     """Name the AWS services that a function may call, as boto3 does."""
-    statements = [statement for policy in listed(function["Policies"]) for statement in policy["Statement"]]
-    prefixes = {action.partition(":")[0] for statement in statements for action in listed(statement["Action"])}
+    prefixes = {action.partition(":")[0] for each in statements_of(function) for action in listed(each["Action"])}
     return sorted(CLIENTS.get(prefix, prefix) for prefix in prefixes)
 
 
