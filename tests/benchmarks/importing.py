@@ -8,7 +8,7 @@ from tests.unit.template.documents import functions, listed, statements_of
 
 REPEATS, REPEATS_OF_DOORS = 15, 9
 JOBS = {
-    "ours": ["batch_client"],
+    "ours": ["batch_client.client"],
     "floor": ["requests", "msgspec"],
     "openai": ["openai"],
     "command": ["batchyard_client.__main__"],
@@ -42,7 +42,7 @@ def rows(*, full: bool) -> Iterator[Row]:
     """Compare."""
     times = 2 if full else 1
     found = measured({name: Job("imported", "modules", names) for name, names in JOBS.items()}, times * REPEATS)
-    yield Row.ratio("import batch_client: CPU / import requests, msgspec", found["ours"], found["floor"], 1.1)
+    yield Row.ratio("import batch_client.client: CPU / import requests, msgspec", found["ours"], found["floor"], 1.1)
     yield Row.ratio("import openai: the same", found["openai"], found["floor"])
     yield Row.ratio("start of the command batchyard: CPU / import click", found["command"], found["click"], 1.5)
     yield from doors(times * REPEATS_OF_DOORS)

@@ -8,56 +8,60 @@ The names in `__all__` are public. Every other name, and every module of this pa
 BatchClient(base_url='https://api.openai.com/v1', profile='openai')
 """
 
-from .anthropic_dialect import AnthropicDialect
-from .client import BatchClient
-from .credentials import RequestSigner
-from .dialect import Dialect, Input, Job, Look, Prepared, State
-from .dialects import speak
-from .errors import (
-    APIConnectionError,
-    APIStatusError,
-    APITimeoutError,
-    AuthenticationError,
-    BadRequestError,
-    BatchClientError,
-    CannotTell,
-    ConflictError,
-    CreateOutcomeUnknown,
-    DownloadIncomplete,
-    FileTooLargeError,
-    InvalidArgumentError,
-    NotFoundError,
-    OutcomeUnknown,
-    PermissionDeniedError,
-    ProtocolError,
-    QuotaError,
-    RateLimitError,
-    RequestOutcomeUnknown,
-    ServerError,
-    SourceError,
-    TokenLimitError,
-    UploadOutcomeUnknown,
-)
-from .http_info import HttpInfo, RateLimit
-from .mending import decode_mended, is_sound, mended
-from .models import (
-    ENDED_STATUSES,
-    Batch,
-    BatchError,
-    BatchPage,
-    ExpiresAfter,
-    File,
-    FileDeleted,
-    FilePage,
-    RequestCounts,
-    Usage,
-)
-from .nesting import shallow
-from .openai_dialect import OpenAIDialect
-from .profiles import PROFILES, Facts, Profile, Sign, choose_profile
-from .refusals import MONEY_CODES
-from .retry import Clock, RetryPolicy
-from .sources import ByteRanges, Source
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .anthropic_dialect import AnthropicDialect
+    from .client import BatchClient
+    from .credentials import RequestSigner
+    from .dialect import Dialect, Input, Job, Look, Prepared, State
+    from .dialects import speak
+    from .errors import (
+        APIConnectionError,
+        APIStatusError,
+        APITimeoutError,
+        AuthenticationError,
+        BadRequestError,
+        BatchClientError,
+        CannotTell,
+        ConflictError,
+        CreateOutcomeUnknown,
+        DownloadIncomplete,
+        FileTooLargeError,
+        InvalidArgumentError,
+        NotFoundError,
+        OutcomeUnknown,
+        PermissionDeniedError,
+        ProtocolError,
+        QuotaError,
+        RateLimitError,
+        RequestOutcomeUnknown,
+        ServerError,
+        SourceError,
+        TokenLimitError,
+        UploadOutcomeUnknown,
+    )
+    from .http_info import HttpInfo, RateLimit
+    from .mending import decode_mended, is_sound, mended
+    from .models import (
+        ENDED_STATUSES,
+        Batch,
+        BatchError,
+        BatchPage,
+        ExpiresAfter,
+        File,
+        FileDeleted,
+        FilePage,
+        RequestCounts,
+        Usage,
+    )
+    from .nesting import shallow
+    from .openai_dialect import OpenAIDialect
+    from .profiles import PROFILES, Facts, Profile, Sign, choose_profile
+    from .refusals import MONEY_CODES
+    from .retry import Clock, RetryPolicy
+    from .sources import ByteRanges, Source
 
 __all__ = [
     "ENDED_STATUSES",
@@ -121,3 +125,99 @@ __all__ = [
     "shallow",
     "speak",
 ]
+
+# Where each public name lives: its module is imported when the name is first used, so that whoever needs one pays for one.
+_HOMES = {
+    "anthropic_dialect": ("AnthropicDialect",),
+    "client": ("BatchClient",),
+    "credentials": ("RequestSigner",),
+    "dialect": (
+        "Dialect",
+        "Input",
+        "Job",
+        "Look",
+        "Prepared",
+        "State",
+    ),
+    "dialects": ("speak",),
+    "errors": (
+        "APIConnectionError",
+        "APIStatusError",
+        "APITimeoutError",
+        "AuthenticationError",
+        "BadRequestError",
+        "BatchClientError",
+        "CannotTell",
+        "ConflictError",
+        "CreateOutcomeUnknown",
+        "DownloadIncomplete",
+        "FileTooLargeError",
+        "InvalidArgumentError",
+        "NotFoundError",
+        "OutcomeUnknown",
+        "PermissionDeniedError",
+        "ProtocolError",
+        "QuotaError",
+        "RateLimitError",
+        "RequestOutcomeUnknown",
+        "ServerError",
+        "SourceError",
+        "TokenLimitError",
+        "UploadOutcomeUnknown",
+    ),
+    "http_info": (
+        "HttpInfo",
+        "RateLimit",
+    ),
+    "mending": (
+        "decode_mended",
+        "is_sound",
+        "mended",
+    ),
+    "models": (
+        "ENDED_STATUSES",
+        "Batch",
+        "BatchError",
+        "BatchPage",
+        "ExpiresAfter",
+        "File",
+        "FileDeleted",
+        "FilePage",
+        "RequestCounts",
+        "Usage",
+    ),
+    "nesting": ("shallow",),
+    "openai_dialect": ("OpenAIDialect",),
+    "profiles": (
+        "PROFILES",
+        "Facts",
+        "Profile",
+        "Sign",
+        "choose_profile",
+    ),
+    "refusals": ("MONEY_CODES",),
+    "retry": (
+        "Clock",
+        "RetryPolicy",
+    ),
+    "sources": (
+        "ByteRanges",
+        "Source",
+    ),
+}
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
+
+
+if not TYPE_CHECKING:  # type checkers know the names by their imports, and refuse any other
+
+    def __getattr__(name: str) -> object:
+        """Import a public name from its module."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f".{_MODULES[name]}", __name__), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    """Name what is public."""
+    return __all__

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import batch_client
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -49,6 +51,9 @@ def test_a_page_shows_only_public_names() -> None:
 def test_every_public_name_exists_and_no_module_is_one() -> None:
     modules = {path.stem for path in PACKAGE.glob("*.py")}
     assert all(hasattr(batch_client, name) for name in batch_client.__all__)
+    assert set(batch_client._MODULES) == set(batch_client.__all__)  # noqa: SLF001 - what is imported by name
+    with pytest.raises(AttributeError, match="no_such_name"):
+        batch_client.no_such_name  # type: ignore[attr-defined]  # noqa: B018 - as a caller would slip
     assert not modules & set(batch_client.__all__)
 
 
