@@ -1,12 +1,15 @@
-"""The outcome of each line of an attempt: final, sent again at a try (429, 5xx, …), or unfinished (expired, cancelled)."""
+"""The outcome of each line of an attempt: final, sent again at a try (429, 5xx, …), or unfinished (expired, cancelled).
+
+The room `acceptance` is imported where a batch asks for it: few do, and every cold start would pay for it.
+"""
+
+from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import repeat
+from typing import TYPE_CHECKING
 
-from batchyard.acceptance import rules, schemas, verdict
-from batchyard.acceptance.rules import Accept
 from batchyard.domain import object_keys
 from batchyard.domain.errors import NotFound
 from batchyard.domain.outcomes import NOT_ACCEPTED, count_code
@@ -14,11 +17,16 @@ from batchyard.domain.policy import Outcome
 from batchyard.lines.blocks import blocks
 from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.runs import RunWriter
-from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
-from batchyard.shards.answers import Answers
-from batchyard.shards.turn import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchyard.acceptance.rules import Accept
+    from batchyard.lines.shard_lines import ShardLines
+    from batchyard.shards.answers import Answers
+    from batchyard.shards.turn import Turn
 
 
 class AttemptOutcome:
@@ -62,6 +70,10 @@ class AttemptOutcome:
 
     def _not_accepted(self, turn: Turn) -> dict[int, str]:
         """Say of each success that is not accepted why; from now on it counts as transient."""
+        if not turn.batch.accept:
+            return {}
+        from batchyard.acceptance import rules, verdict
+
         accept, found = rules.read(turn.batch.accept), {}
         succeeded = self.answers.parted()[0] if accept.on else []
         read = verdict.reads_requests(accept, self._lines.endpoint)
@@ -76,6 +88,8 @@ class AttemptOutcome:
         return found
 
     def _why_not(self, accept: Accept, index: int, request: bytes) -> str | None:
+        from batchyard.acceptance import schemas, verdict
+
         line = self.answers.line(index)
         try:
             return verdict.why_not(accept, self._lines.endpoint, line, request)
@@ -97,7 +111,11 @@ class AttemptOutcome:
 
     def _line(self, index: int) -> bytes:
         line, why = self.answers.line(index), self._rejected.get(index)
-        return line if why is None else verdict.error_line(line, why)
+        if why is None:
+            return line
+        from batchyard.acceptance.verdict import error_line
+
+        return error_line(line, why)
 
     def _keep(self, succeeded: list[int]) -> None:
         positions = [self._lines.positions[self._sent.ordinals[index]] for index in succeeded]
