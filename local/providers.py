@@ -16,7 +16,7 @@ import boto3
 
 from batchyard.adapters.aws import translated
 from batchyard.domain.errors import BatchyardError, NotFound, SettingsError
-from batchyard.providers.entries import KEY, Entry, described, has_key
+from batchyard.providers.entries import KEY, Entry, described, has_key, named_once
 from batchyard.providers.keys import read_keys
 from local.errors import ParameterError
 from local.provider_key import ADVICE, secret_of
@@ -48,9 +48,9 @@ def read_description(text: str) -> tuple[str, list[Entry], dict[str, str]]:
                 f"{VARIABLE} names no file that can be read. Write its path, or JSON: {SHAPE}"
             ) from error
     try:
-        members: Any = json.loads(text)
+        members: Any = json.loads(text, object_pairs_hook=named_once)
     except ValueError as error:
-        raise ParameterError(f"{VARIABLE} is no JSON: {error}. Write it so: {SHAPE}") from error
+        raise ParameterError(f"{VARIABLE} is no JSON that can be followed: {error}. Write it so: {SHAPE}") from error
     keys: dict[str, Any] = {}
     for name, each in members.items() if isinstance(members, dict) else ():
         if isinstance(each, dict) and KEY in each:

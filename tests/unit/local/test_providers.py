@@ -37,6 +37,7 @@ def test_a_description_may_lie_in_a_file(tmp_path: Path) -> None:
     ("given", "told"),
     [
         ("{", "PROVIDERS is no JSON"),
+        ('{"one": {}, "one": {}}', "'one' is named twice"),
         ("nowhere.json", "PROVIDERS names no file that can be read"),
         ("[]", "PROVIDERS must be a JSON object with a member for each provider"),
         (text(openai={**OPENAI, "modles": 1}), "PROVIDERS: 'openai' has the unknown member 'modles'. Did you mean 'models'?"),

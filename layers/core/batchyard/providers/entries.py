@@ -1,5 +1,6 @@
 """What the settings say of each provider: its address, its kind, its limits, and which lines it takes."""
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -94,8 +95,9 @@ def described(text: str, limits: dict[str, Any]) -> list[Entry]:
     """Read Providers: a JSON object with a member for each provider; raises SettingsError, which says what is wrong."""
     try:
         members: Any = nesting.decode(text)
+        json.loads(text, object_pairs_hook=named_once)
     except ValueError as error:
-        raise SettingsError(f"Providers is no JSON: {error}. {DESCRIBED}") from error
+        raise SettingsError(f"Providers is no JSON that can be followed: {error}. {DESCRIBED}") from error
     if not isinstance(members, dict) or not members:
         raise SettingsError(f"Providers must be a JSON object with a member for each provider. {DESCRIBED}")
     if len(members) > MOST:
@@ -104,6 +106,16 @@ def described(text: str, limits: dict[str, Any]) -> list[Entry]:
     most = limits.get("max_concurrent_submits", 0)
     shared = {**limits, "max_concurrent_submits": max(1, most // len(members)) if most else 0}
     return with_urls([_entry(name, each, shared) for name, each in members.items()])
+
+
+def named_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the members of a JSON object; raises ValueError if two of them have one name: lines would go to either."""
+    found: dict[str, Any] = {}
+    for name, value in members:
+        if name in found:
+            raise ValueError(f"{name[:40]!r} is named twice")
+        found[name] = value
+    return found
 
 
 def _entry(name: str, members: object, limits: dict[str, Any]) -> Entry:

@@ -55,6 +55,7 @@ def test_the_workers_that_may_submit_at_once_are_shared() -> None:
     ("providers", "told"),
     [
         ("[", "Providers is no JSON"),
+        ('{"a": {"base_url": "https://h/v1", "base_url": "https://g/v1"}}', "'base_url' is named twice"),
         ("[]", "must be a JSON object with a member for each provider"),
         ("{}", "must be a JSON object with a member for each provider"),
         ('{"OpenAI": {}}', "'OpenAI' is no name of a provider"),
