@@ -91,7 +91,7 @@ def test_a_refused_key_pauses_only_the_shards_of_its_provider_and_names_it() -> 
     waiting = [shard.paused or "" for shard in shards if not shard.done]
     assert waiting
     assert all(text.startswith("b: The provider refused our key") for text in waiting)
-    assert "make providers SECRET=secret" in waiting[0]
+    assert "make providers PROVIDERS=providers.json SECRET=secret" in waiting[0]
     world.doors["b"].refusal = None
     world.finish()
     assert world.wrongs() == []
@@ -102,7 +102,10 @@ def test_a_provider_without_a_key_waits_alone_and_a_key_that_is_stored_is_used()
     world = world_of(TWO)
     world.memory.secret.text = json.dumps({"a": KEY})
     assert world.memory.account("a").key() == KEY
-    with pytest.raises(Exception, match=r"No API key of the provider b is stored yet.*make providers SECRET=secret"):
+    with pytest.raises(
+        Exception,
+        match=r"No API key of the provider b is stored yet.*make providers PROVIDERS=providers.json SECRET=secret",
+    ):
         world.memory.account("b").key()
     world.memory.secret.text = json.dumps({"a": KEY, "b": "sk-other"})
     assert world.memory.account("b").key() == "sk-other"

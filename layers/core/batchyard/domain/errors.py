@@ -100,7 +100,7 @@ class KeyMissing(BatchyardError, InvalidArgumentError):  # noqa: N818 - names wh
     def of(cls, secret: str, provider: str | None = None) -> Self:
         """Tell that this secret holds no key of the only provider, or of this one of several."""
         whose = f"the provider {provider}" if provider else "the provider"
-        command = f"make {'providers' if provider else 'provider-key'} SECRET={secret}"
+        command = key_command(secret, several=provider is not None)
         return cls(
             f"No API key of {whose} is stored yet. The operator stores one by: {command}. Then the batch goes on by itself."
         )
@@ -114,6 +114,13 @@ class KeyMissing(BatchyardError, InvalidArgumentError):  # noqa: N818 - names wh
 
 class StoreError(BatchyardError):
     """AWS refused or failed a call; the message carries AWS's own code."""
+
+
+def key_command(secret: str, *, several: bool) -> str:
+    """Return the command by which an operator stores the key of the provider, or the keys of several."""
+    return (
+        f"make providers PROVIDERS=providers.json SECRET={secret}" if several else f"make provider-key SECRET={secret}"
+    )
 
 
 def meant(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from batch_client import BatchClientError, InvalidArgumentError, QuotaError
-from batchyard.domain.errors import KeyMissing
+from batchyard.domain.errors import KeyMissing, key_command
 from batchyard.domain.policy import Reaction, after_failed_call, is_absent, is_key_refused, what_failed
 from batchyard.domain.step import Next
 from batchyard.shards.turn import Turn
@@ -74,7 +74,7 @@ def _head_and_remedy(turn: Turn, call: str, error: BatchClientError, failures: i
     settings = turn.services.settings
     check = CHECK_ENTRY if settings.providers else CHECK_ADDRESS
     if is_key_refused(error):
-        command = f"make {'providers' if settings.providers else 'provider-key'} SECRET={turn.account.secret.name}"
+        command = key_command(turn.account.secret.name, several=bool(settings.providers))
         return "The provider refused our key", f"The operator stores a valid key: {command}."
     if isinstance(error, InvalidArgumentError):
         return "The key or the address cannot be sent", f"The operator checks the stored key. {check}"
