@@ -1,17 +1,21 @@
-"""The order of all tests: slow floors begin first, so that no worker is left with a long file at the end."""
+"""The order of all tests: a floor that waits much is mixed with floors that reckon much, and the fast ones come last."""
 
+from itertools import chain, groupby, zip_longest
 from pathlib import Path
 
 import pytest
 
-SLOWEST_FIRST = ("system", "integration", "faults")
+WAITS, RECKONS = ("system",), ("integration", "faults")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort the tests by their floor; within a floor they stay as they are."""
-    items.sort(key=_place)
+    """Let the workers, which take one file after the other, have files that wait and files that reckon by turns."""
+    files = [list(group) for _, group in groupby(items, key=lambda item: item.path)]
+    waiting, reckoning = ([file for file in files if _floor(file[0]) in floors] for floors in (WAITS, RECKONS))
+    fast = [file for file in files if _floor(file[0]) not in {*WAITS, *RECKONS}]
+    by_turns = chain.from_iterable(zip_longest(waiting, reckoning, fillvalue=[]))
+    items[:] = chain.from_iterable([*by_turns, *fast])
 
 
-def _place(item: pytest.Item) -> int:
-    floor = item.path.relative_to(Path(__file__).parent).parts[0]
-    return SLOWEST_FIRST.index(floor) if floor in SLOWEST_FIRST else len(SLOWEST_FIRST)
+def _floor(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
