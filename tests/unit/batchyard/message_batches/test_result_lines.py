@@ -52,7 +52,7 @@ def test_a_success_that_is_told_otherwise_is_one_here_too(status: object) -> Non
 
 def test_a_success_that_nests_without_end_is_one_with_what_can_be_read() -> None:
     text = line({**MESSAGE, "x": 0}).replace(b'"x": 0', b'"x": ' + nested(100_000))
-    assert json.loads(result_line(text))["result"]["type"] == "succeeded"
+    assert b'"type":"succeeded"' in result_line(text)  # some Pythons keep all levels, and cannot read them again
 
 
 def test_an_error_of_anthropic_s_stays_as_it_is() -> None:
