@@ -62,13 +62,14 @@ def test_what_cannot_be_published_is_logged_and_stops_nobody(
     assert [record.message for record in caplog.records] == ["metrics not published"]
 
 
-def test_a_log_that_is_gone_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_is_gone_stops_nobody(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     class Gone:
         def write(self, _text: str) -> int:
             raise OSError("no log")
 
     monkeypatch.setattr(sys, "stdout", Gone())
     publish({"GivenUp": 1})
+    assert [record.message for record in caplog.records] == ["metrics not published"]
 
 
 def test_threads_that_publish_at_once_do_not_mix_their_lines(capsys: pytest.CaptureFixture[str]) -> None:
