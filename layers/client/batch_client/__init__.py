@@ -12,11 +12,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .anthropic_dialect import AnthropicDialect
     from .client import BatchClient
     from .credentials import RequestSigner
     from .dialect import Dialect, Input, Job, Look, Prepared, State
     from .dialects import speak
+    from .dialects.anthropic import AnthropicDialect
+    from .dialects.openai import OpenAIDialect
     from .errors import (
         APIConnectionError,
         APIStatusError,
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
         Usage,
     )
     from .nesting import shallow
-    from .openai_dialect import OpenAIDialect
     from .profiles import PROFILES, Facts, Profile, Sign, choose_profile
     from .refusals import MONEY_CODES
     from .retry import Clock, RetryPolicy
@@ -128,7 +128,7 @@ __all__ = [
 
 # Where each public name lives: its module is imported when the name is first used, so that whoever needs one pays for one.
 _HOMES = {
-    "anthropic_dialect": ("AnthropicDialect",),
+    "dialects.anthropic": ("AnthropicDialect",),
     "client": ("BatchClient",),
     "credentials": ("RequestSigner",),
     "dialect": (
@@ -187,7 +187,7 @@ _HOMES = {
         "Usage",
     ),
     "nesting": ("shallow",),
-    "openai_dialect": ("OpenAIDialect",),
+    "dialects.openai": ("OpenAIDialect",),
     "profiles": (
         "PROFILES",
         "Facts",

@@ -13,8 +13,8 @@ import requests
 from batch_client import AnthropicDialect, BatchClient, InvalidArgumentError, Job
 from batchyard.adapters.aws import RoleSigner, region_of
 from batchyard.domain.errors import SettingsError
+from tests.unit.batch_client.dialects.test_anthropic import LINES, batch
 from tests.unit.batch_client.fake_service import FakeService, Sent, answer
-from tests.unit.batch_client.test_anthropic_dialect import LINES, batch
 
 URL = "https://aws-external-anthropic.eu-central-1.api.aws"
 SERVICE, REGION, SECRET = "aws-external-anthropic", "eu-central-1", "made-up-secret"

@@ -2,7 +2,7 @@
 
 from typing import Final, TypeVar
 
-from .errors import (
+from ..errors import (
     APIStatusError,
     BadRequestError,
     BatchClientError,
@@ -11,7 +11,7 @@ from .errors import (
     ServerError,
     TokenLimitError,
 )
-from .profiles.rows import ANTHROPIC
+from ..profiles.rows import ANTHROPIC
 
 T = TypeVar("T", bound=APIStatusError)
 

@@ -24,7 +24,8 @@ from batch_client import (
     TokenLimitError,
 )
 from batch_client import speak as speak_as
-from batch_client.anthropic_lines import mark_of
+from batch_client.dialects.anthropic_lines import mark_of
+from tests.unit.batch_client.dialects.test_anthropic_lines import LOW, Source, answered, line
 from tests.unit.batch_client.fake_service import (
     KEY,
     Answer,
@@ -36,7 +37,6 @@ from tests.unit.batch_client.fake_service import (
     lost_answers,
     reset,
 )
-from tests.unit.batch_client.test_anthropic_lines import LOW, Source, answered, line
 
 CREATED = 1_790_000_000
 JOB = Job(key="batch_1/0/2", endpoint="/v1/messages", model="m", window="24h", count=3, filename="x.jsonl")

@@ -10,15 +10,13 @@ from typing import Final
 
 import requests
 
-from .address import path_id
-from .anthropic_errors import refused, without_room
-from .anthropic_lines import HEAD, TAIL, Requests, decode, id_of, lines_of, mark_of
-from .body import Body
-from .client import BatchClient
-from .decode import page_from
-from .dialect import Input, Job, Look, Prepared, State
-from .direct import Direct
-from .errors import (
+from ..address import path_id
+from ..body import Body
+from ..client import BatchClient
+from ..decode import page_from
+from ..dialect import Input, Job, Look, Prepared, State
+from ..direct import Direct
+from ..errors import (
     APIConnectionError,
     BadRequestError,
     BatchClientError,
@@ -31,14 +29,16 @@ from .errors import (
     ProtocolError,
     RateLimitError,
 )
-from .json_fields import int_from, object_from, required_id, text_from, time_from
-from .models import Page, RequestCounts
-from .paging import all_items, query_of
-from .retry import harmless
-from .sources import CHUNK_BYTES, Source
-from .transport import JSON, Call
-from .unknown_outcome import known_or_raise, never_sent
-from .upload import StreamedBody
+from ..json_fields import int_from, object_from, required_id, text_from, time_from
+from ..models import Page, RequestCounts
+from ..paging import all_items, query_of
+from ..retry import harmless
+from ..sources import CHUNK_BYTES, Source
+from ..transport import JSON, Call
+from ..unknown_outcome import known_or_raise, never_sent
+from ..upload import StreamedBody
+from .anthropic_errors import refused, without_room
+from .anthropic_lines import HEAD, TAIL, Requests, decode, id_of, lines_of, mark_of
 
 _BATCHES: Final = "/messages/batches"
 _STATES: Final = {"in_progress": State.RUNNING, "canceling": State.ENDING, "ended": State.ENDED}

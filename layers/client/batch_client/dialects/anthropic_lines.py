@@ -10,12 +10,12 @@ from typing import Final
 
 import msgspec
 
+from ..errors import SourceError
+from ..mending import mended
+from ..nesting import shallow
+from ..sources import Source
+from ..upload import chunks_of
 from .anthropic_errors import EMPTY_PURSE, is_empty_purse
-from .errors import SourceError
-from .mending import mended
-from .nesting import shallow
-from .sources import Source
-from .upload import chunks_of
 
 HEAD, TAIL = b'{"requests":[', b"]}"
 _MARK_DIGITS: Final = 10

@@ -5,14 +5,14 @@ from typing import Final
 
 import msgspec
 
-from .client import BatchClient
-from .dialect import Input, Job, Look, Prepared, State
-from .errors import NotFoundError
-from .http_info import HttpInfo
-from .models import Batch, BatchError, File
-from .profiles import Facts
-from .refusals import NO_MONEY
-from .sources import Source
+from ..client import BatchClient
+from ..dialect import Input, Job, Look, Prepared, State
+from ..errors import NotFoundError
+from ..http_info import HttpInfo
+from ..models import Batch, BatchError, File
+from ..profiles import Facts
+from ..refusals import NO_MONEY
+from ..sources import Source
 
 PENDING, UNUSABLE = "pending", "error"  # statuses of a file
 _STATES: Final = {

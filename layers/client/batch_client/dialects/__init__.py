@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Final
 
-from .client import BatchClient
-from .dialect import Dialect
+from ..client import BatchClient
+from ..dialect import Dialect
 
 # The module and the class of each; only that of the service is imported.
 DIALECTS: Final[Mapping[str, tuple[str, str]]] = {
-    "openai": (".openai_dialect", "OpenAIDialect"),
-    "anthropic": (".anthropic_dialect", "AnthropicDialect"),
+    "openai": (".openai", "OpenAIDialect"),
+    "anthropic": (".anthropic", "AnthropicDialect"),
 }
 
 
 def speak(client: BatchClient, key_label: str) -> Dialect:
     """Return the dialect of a client's service; `key_label` is the member of a batch's metadata that holds the key of a job."""
     module, name = DIALECTS[client.profile.dialect]
-    dialect: Dialect = getattr(import_module(module, __package__), name)(client, key_label)
+    dialect: Dialect = getattr(import_module(module, __name__), name)(client, key_label)
     return dialect
