@@ -8,8 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.adapters.event_bus import EventBus, detail, shard_detail, warning_detail
-from batchyard.adapters.executions import Executions
-from batchyard.adapters.lambda_functions import LambdaFunction
+from batchyard.adapters.executions import Executions, LambdaFunction
 from batchyard.adapters.secrets_manager import Secret
 from batchyard.costs.budget import BudgetWarning
 from batchyard.domain.batch import Batch

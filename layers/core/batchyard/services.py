@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from batchyard.adapters.batch_store import BatchStore
     from batchyard.adapters.bucket import Bucket
     from batchyard.adapters.event_bus import EventBus
-    from batchyard.adapters.executions import Executions
+    from batchyard.adapters.executions import Executions, LambdaFunction
     from batchyard.adapters.file_bucket import FileBucket
     from batchyard.adapters.file_store import FileStore
     from batchyard.adapters.idempotency_store import IdempotencyStore
-    from batchyard.adapters.lambda_functions import LambdaFunction
     from batchyard.adapters.quota_store import QuotaStore
     from batchyard.adapters.secrets_manager import Secret
     from batchyard.adapters.sweep_store import SweepStore
@@ -149,14 +148,14 @@ class Services:
     @cached_property
     def cancel_function(self) -> LambdaFunction:
         """The function that cancels provider batches."""
-        from batchyard.adapters.lambda_functions import LambdaFunction
+        from batchyard.adapters.executions import LambdaFunction
 
         return LambdaFunction(self.settings.cancel_function)
 
     @cached_property
     def advance_function(self) -> LambdaFunction:
         """The function that plays the next steps of a shard at once."""
-        from batchyard.adapters.lambda_functions import LambdaFunction
+        from batchyard.adapters.executions import LambdaFunction
 
         return LambdaFunction(self.settings.advance_function)
 

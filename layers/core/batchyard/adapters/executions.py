@@ -1,4 +1,4 @@
-"""The executions of one state machine."""
+"""What is started and not waited for: the executions of one state machine, and functions of ours."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batchyard.adapters.aws import client, translated
+from batchyard.domain import nesting
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_stepfunctions import SFNClient
 
 
@@ -50,3 +54,19 @@ class Executions:
                 stateMachineArn=self._arn, statusFilter="RUNNING", PaginationConfig={"PageSize": 1_000}
             )
             return frozenset(each["name"] for page in listing for each in page["executions"])
+
+
+class LambdaFunction:
+    """Invoke one function asynchronously."""
+
+    def __init__(self, function: str, lambda_client: LambdaClient | None = None) -> None:
+        """Use this function, by name or ARN."""
+        self._function = function
+        self._lambda: LambdaClient = lambda_client or client("lambda")
+
+    def invoke(self, payload: Mapping[str, object]) -> None:
+        """Queue an invocation; Lambda repeats an invocation that fails."""
+        with translated(f"invoking {self._function}"):
+            self._lambda.invoke(
+                FunctionName=self._function, InvocationType="Event", Payload=nesting.encode(payload).encode()
+            )

@@ -4,9 +4,8 @@ import secrets
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard.api import tenancy, upload_rules
-from batchyard.api.file_rules import unknown
-from batchyard.api.upload_rules import LARGEST_PUT, MOST_LINKS
+from batchyard.api import file_rules, tenancy
+from batchyard.api.file_rules import LARGEST_PUT, MOST_LINKS, unknown
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.errors import ApiError, NotFound, StaleRecord
 from batchyard.domain.stored_file import FILE_ID, LINK_LIFE, PROCESSED, UPLOADED, StoredFile
@@ -21,11 +20,11 @@ def presign_file(services: Services, tenant: str, body: object) -> dict[str, Any
 
     With `file_id` the file was announced before: the URLs are new, and those of parts that have come are left out.
     """
-    file_id = upload_rules.text_of(body, "file_id")
+    file_id = file_rules.text_of(body, "file_id")
     if file_id is not None:
         return _again(services, tenant, file_id)
-    wanted = upload_rules.check(body, LARGEST, "No object in S3 is larger.")
-    part_bytes = upload_rules.check_part_bytes(body, wanted.bytes)
+    wanted = file_rules.check_announced(body, LARGEST, "No object in S3 is larger.")
+    part_bytes = file_rules.check_part_bytes(body, wanted.bytes)
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = object_keys.file(tenant, file_id)
     with tenancy.room_for(services, tenant, wanted.bytes):

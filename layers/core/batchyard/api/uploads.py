@@ -11,11 +11,10 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard.adapters.object_join import SmallObject
-from batchyard.api import tenancy, upload_rules
-from batchyard.api.file_rules import check_first_line
+from batchyard.api import file_rules, tenancy
+from batchyard.api.file_rules import check_first_line, not_pending, too_many_parts, unknown_upload
 from batchyard.api.files import MOST_IN_FORM, too_large
 from batchyard.api.tenancy import own
-from batchyard.api.upload_rules import not_pending, too_many_parts, unknown
 from batchyard.domain import multipart_upload, object_keys, stored_file
 from batchyard.domain.errors import ApiError, NotFound, StaleRecord, missing_parameter
 from batchyard.domain.multipart_upload import (
@@ -41,8 +40,8 @@ WAY_FOR_MORE: Final = "POST /v1/uploads/presign gives addresses for more."
 
 def create_upload(services: Services, tenant: str, body: object) -> dict[str, Any]:
     """Begin an upload."""
-    wanted = upload_rules.check(body, MOST_JOINED, WAY_FOR_MORE)
-    if upload_rules.text_of(body, "mime_type") is None:
+    wanted = file_rules.check_announced(body, MOST_JOINED, WAY_FOR_MORE)
+    if file_rules.text_of(body, "mime_type") is None:
         raise missing_parameter("mime_type")
     upload = multipart_upload.new(f"upload_{secrets.token_hex(16)}", tenant, services.now(), wanted)
     with tenancy.room_for(services, tenant, wanted.bytes):
@@ -77,11 +76,11 @@ def complete_upload(services: Services, tenant: str, upload_id: str, body: objec
     if upload.status == COMPLETED:
         return shape(upload, services.now(), _made(services, upload))
     upload = _pending(services, tenant, upload_id)
-    sources = _sources(services, upload, upload_rules.check_part_ids(body))
+    sources = _sources(services, upload, file_rules.check_part_ids(body))
     file = _made(services, upload)  # made by a call that died before it ended the upload, if there is one
     try:
         if file is None:
-            file = _join(services, upload, sources, upload_rules.text_of(body, "md5"))
+            file = _join(services, upload, sources, file_rules.text_of(body, "md5"))
             services.file_store.keep(file)
         ended = services.upload_store.end(upload_id, COMPLETED)
     except (NotFound, StaleRecord) as error:  # another call has ended the upload, and its parts may be gone
@@ -105,7 +104,7 @@ def cancel_upload(services: Services, tenant: str, upload_id: str) -> dict[str, 
 
 
 def _own(services: Services, tenant: str, upload_id: str) -> StoredUpload:
-    return own(tenant, upload_id, UPLOAD_ID, services.upload_store.upload, unknown)
+    return own(tenant, upload_id, UPLOAD_ID, services.upload_store.upload, unknown_upload)
 
 
 def _pending(services: Services, tenant: str, upload_id: str) -> StoredUpload:

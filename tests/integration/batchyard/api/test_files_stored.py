@@ -8,7 +8,7 @@ import httpx
 import pytest
 import requests
 
-from batchyard.api import batches, files, presigned, upload_rules, uploads
+from batchyard.api import batches, file_rules, files, presigned, uploads
 from batchyard.domain.errors import ApiError
 from batchyard.domain.numbers import DAY, HOUR
 from batchyard.recovery.ownership import LATEST_RECORD
@@ -101,7 +101,7 @@ def test_what_is_sent_and_deleted_over_and_over_leaves_nothing(now: World) -> No
 
 
 def test_the_parts_of_a_file_that_was_deleted_take_nothing_more(now: World) -> None:
-    file = announced(now, bytes=upload_rules.LARGEST_PUT + 1)
+    file = announced(now, bytes=file_rules.LARGEST_PUT + 1)
     [first, *_] = file["upload"]["parts"]
     assert requests.put(first["url"], data=b"x", timeout=10).status_code == 200
     files.delete_file(now.services, "default", file["id"])
@@ -157,7 +157,7 @@ def test_the_bytes_of_a_file_that_expired_go_with_the_next_sweep(now: World) -> 
 
 
 def test_the_parts_of_a_file_that_expired_go_with_the_next_sweep(now: World) -> None:
-    size = upload_rules.LARGEST_PUT + 1
+    size = file_rules.LARGEST_PUT + 1
     file = announced(now, bytes=size, expires_after={"anchor": "created_at", "seconds": HOUR})
     assert requests.put(file["upload"]["parts"][0]["url"], data=b"x", timeout=10).status_code == 200
     assert counted(now) == size

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from batchyard.api import files
+from batchyard.api.file_rules import LARGEST_PUT, MOST_LINKS, SMALLEST_PART
 from batchyard.api.presigned import LARGEST, presign_file
-from batchyard.api.upload_rules import LARGEST_PUT, MOST_LINKS, SMALLEST_PART
 from batchyard.domain.errors import ApiError
 from batchyard.domain.numbers import DAY
 from tests.fakes.services import MemoryServices
