@@ -18,6 +18,7 @@ from typing import Any
 from local.engine.http_api import import_body
 from local.engine.measured import mend_embedded_metrics, mend_function_metrics, mend_query_definition
 from local.engine.places import mend_worker_places
+from local.engine.schedules import mend_schedules
 
 
 def _ministack(module: str) -> Any:  # noqa: ANN401 - the engine ships no types
@@ -223,5 +224,6 @@ MENDS: Mapping[str, Callable[[], None]] = {
     "embedded_metrics": mend_embedded_metrics,
     "function_metrics": mend_function_metrics,
     "query_definition": mend_query_definition,
+    "schedules": mend_schedules,
     "worker_places": mend_worker_places,
 }

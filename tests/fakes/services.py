@@ -23,6 +23,7 @@ from tests.fakes.api_stores import MemoryApiKeyStore, MemoryIdempotencyStore
 from tests.fakes.batches import BUCKET, NOW
 from tests.fakes.bucket import MemoryBucket, MemoryFileBucket
 from tests.fakes.provider import ScriptedProvider
+from tests.fakes.schedules import MemoryScheduleClock, MemoryScheduleStore
 from tests.fakes.stores import (
     MemoryBatchStore,
     MemoryCreationStore,
@@ -180,6 +181,18 @@ class MemoryAdapters(Services):
     @cached_property
     def advance_function(self) -> MemoryLambdaFunction:
         return MemoryLambdaFunction()
+
+    @cached_property
+    def fire_function(self) -> MemoryLambdaFunction:
+        return MemoryLambdaFunction()
+
+    @cached_property
+    def schedule_store(self) -> MemoryScheduleStore:
+        return MemoryScheduleStore()
+
+    @cached_property
+    def schedule_clock(self) -> MemoryScheduleClock:
+        return MemoryScheduleClock()
 
     @cached_property
     def webhook_secret(self) -> MemorySecret:

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from batchyard.adapters.api_key_store import ApiKeyStore
     from batchyard.adapters.batch_store import BatchStore
     from batchyard.adapters.bucket import Bucket
-    from batchyard.adapters.event_bus import EventBus
+    from batchyard.adapters.event_bus import EventBus, ScheduleClock
     from batchyard.adapters.executions import Executions, LambdaFunction
     from batchyard.adapters.file_bucket import FileBucket
     from batchyard.adapters.file_store import FileStore
     from batchyard.adapters.idempotency_store import IdempotencyStore
     from batchyard.adapters.quota_store import QuotaStore
+    from batchyard.adapters.schedule_store import ScheduleStore
     from batchyard.adapters.secrets_manager import Secret
     from batchyard.adapters.sweep_store import SweepStore
     from batchyard.adapters.upload_store import UploadStore
@@ -40,16 +41,10 @@ class Services:
     """Settings, adapters, providers, clock (Unix seconds) and chance (in [0, 1)) of one process."""
 
     def __init__(
-        self,
-        settings: Settings,
-        provider: Dialect | Mapping[str, Dialect] | None = None,
-        clock: Callable[[], float] = time.time,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
-        """Keep the arguments; the other parts are built from the settings.
-
-        `provider` takes the place of the client, or of several clients by their names.
-        """
+        self, settings: Settings, provider: Dialect | Mapping[str, Dialect] | None = None,
+        clock: Callable[[], float] = time.time, chance: Callable[[], float] = random.random,
+    ) -> None:  # fmt: skip
+        """Keep the arguments; the rest is built from the settings. `provider` replaces the client, or several by name."""
         self.settings, self.clock, self.chance = settings, clock, chance
         self._provider = provider
         self._missing: dict[str, Account] = {}  # those that shards name, and the settings do not
@@ -148,16 +143,37 @@ class Services:
     @cached_property
     def cancel_function(self) -> LambdaFunction:
         """The function that cancels provider batches."""
-        from batchyard.adapters.executions import LambdaFunction
-
-        return LambdaFunction(self.settings.cancel_function)
+        return self._function(self.settings.cancel_function)
 
     @cached_property
     def advance_function(self) -> LambdaFunction:
         """The function that plays the next steps of a shard at once."""
+        return self._function(self.settings.advance_function)
+
+    @cached_property
+    def fire_function(self) -> LambdaFunction:
+        """The function that makes the batch of a schedule."""
+        return self._function(self.settings.fire_function)
+
+    def _function(self, name: str) -> LambdaFunction:
         from batchyard.adapters.executions import LambdaFunction
 
-        return LambdaFunction(self.settings.advance_function)
+        return LambdaFunction(name)
+
+    @cached_property
+    def schedule_store(self) -> ScheduleStore:
+        """Schedules and their firings."""
+        from batchyard.adapters.schedule_store import ScheduleStore
+
+        return ScheduleStore(self.settings.table)
+
+    @cached_property
+    def schedule_clock(self) -> ScheduleClock:
+        """The clock of AWS that fires schedules."""
+        from batchyard.adapters.event_bus import ScheduleClock
+
+        of = self.settings
+        return ScheduleClock(of.schedule_group, of.fire_function, of.schedule_role_arn, of.dead_letters_arn)
 
     @cached_property
     def event_bus(self) -> EventBus:

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any, Final
 
 from batchyard.api import early_rows, lost_create
-from batchyard.api.batch_request import check
+from batchyard.api.batch_request import BatchRequest, check
 from batchyard.api.create_batch import create_or_take_over
 from batchyard.api.retry import retried
 from batchyard.api.tenancy import own
@@ -37,12 +37,24 @@ BATCH_ID: Final = r"batch_[0-9a-f]{32}"
 
 def create_batch(services: Services, tenant: str, body: object, idempotency_key: str | None = None) -> dict[str, Any]:
     """Create a batch from a file, or from an `s3://` in the data bucket; the same Idempotency-Key gives the same batch."""
+    return shape(create_or_take_over(services, tenant, _checked(services, body), idempotency_key))
+
+
+def of_schedule(services: Services, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Read what the batches of a schedule have: their window, and members of the record; raises ApiError 400."""
+    given = {"completion_window": services.settings.completion_window, **body, "input_file_id": ""}
+    wanted = _checked(services, given)
+    return wanted.completion_window, {
+        name: value for name, value in wanted.members().items() if name != "input_file_id"
+    }
+
+
+def _checked(services: Services, body: object) -> BatchRequest:
     usual = {OPENAI_WINDOW, services.settings.completion_window}
     named = body.get("provider") if isinstance(body, dict) else None
     windows = windows_for(services.accounts, named, usual)
     endpoints = [each.facts.endpoints for each in services.accounts.values()]
-    wanted = check(body, windows, services.accounts, frozenset(chain(*endpoints)))
-    return shape(create_or_take_over(services, tenant, wanted, idempotency_key))
+    return check(body, windows, services.accounts, frozenset(chain(*endpoints)))
 
 
 def retrieve_batch(services: Services, tenant: str, batch_id: str) -> dict[str, Any]:

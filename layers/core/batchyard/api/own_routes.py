@@ -4,7 +4,7 @@ from typing import Any
 
 from batchyard import services
 from batchyard.api import batches, files, message_batches, openapi, own_keys, presigned, usage, webhook_endpoints
-from batchyard.api.routes import router
+from batchyard.api.schedule_routes import router
 from batchyard.gateway.request import JSON, Request
 from batchyard.gateway.response import Response, inline_or_elsewhere
 from batchyard.message_batches.results import response_of

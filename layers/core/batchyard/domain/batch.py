@@ -101,6 +101,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     output_expires_after: dict[str, Any] | None = None
     #: The token of the API request that owns the batch; None if only an upload made the batch.
     owned_by_request: str | None = None
+    #: The schedule and its firing that made the batch, as `<schedule id>/<key>`.
+    firing: str | None = None
     on_invalid: str = REFUSE
     dry_run: bool = False
     #: The provider that all its lines go to, None where the lines decide; and those that it has shards for.
@@ -112,8 +114,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     budgeted: bool = False
     #: What an answer must be to count as success; None or empty for nothing beside its status.
     accept: dict[str, Any] | None = None
-    #: The estimate, as JSON text for the same reason.
-    preflight: str | None = None
+    preflight: str | None = None  # the estimate, as JSON text for the same reason
     counts: Counts = Counts()
     usage: Usage | None = None
     #: What the tokens of `usage` cost; and what stands at the provider is estimated to cost beyond, in 1 / PER_DOLLAR dollars.
@@ -140,8 +141,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     #: What shards of the batch wait for; None while no shard waits.
     paused: str | None = None
     told_paused: bool = False  # whether the last event on the bus said that the batch is paused
-    #: When the shards were last asked to act at once, by a cancel or a resume.
-    shards_asked_at: int | None = None
+    shards_asked_at: int | None = None  # when they were last asked to act at once, by a cancel or a resume
     #: Executions that died before the present one.
     restarts: int = 0
     #: Why nothing more is sent, while the provider's answers are still stored.
@@ -219,6 +219,7 @@ def _options(batch: Batch) -> dict[str, Any]:
         "retry_body": msgspec.json.decode(batch.retry_body) if batch.retry_body else None,
         "taken_over": batch.taken_over if batch.retry_of else None,
         "retried_by": batch.retried_by,
+        "schedule": batch.firing and batch.firing.partition("/")[0],
     }
     return {name: value for name, value in asked.items() if value is not None}
 

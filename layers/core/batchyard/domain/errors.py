@@ -10,6 +10,7 @@ BatchyardError
 ├── DiskFull            the answers of a provider batch do not fit the disk of the function
 ├── TooSlow             the answers of a provider batch take longer to store than a function may run
 ├── DeliveryFailed      a tenant's webhook endpoint did not take an event
+├── InvalidSchedule     EventBridge Scheduler cannot read the expression of a schedule
 ├── StaleRecord         the record was changed since it was read; read it again
 ├── KeyMissing          no key of the provider is stored yet; batch_client's InvalidArgumentError, too
 └── StoreError          AWS refused or failed a call for another reason
@@ -87,6 +88,10 @@ class TooSlow(BatchyardError):  # noqa: N818 - names what was seen, as its kin d
 
 class DeliveryFailed(BatchyardError):  # noqa: N818 - names what was seen, as its kin do
     """A tenant's webhook endpoint did not take an event; the state machine sends the event again for three days."""
+
+
+class InvalidSchedule(BatchyardError):  # noqa: N818 - names what was seen, as its kin do
+    """EventBridge Scheduler cannot read the expression of a schedule; the message has AWS's words."""
 
 
 class StaleRecord(BatchyardError):  # noqa: N818 - names what was seen, as its kin do

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,21 @@ def a_web_page_of_another_place_reads_no_secret(stack: Probe) -> bool:
     return "sk-of-the-user" not in "".join(told) and "access-control-allow-origin" not in preflight.headers
 
 
+def a_schedule_is_told_its_time(stack: Probe) -> bool:
+    door = stack.clients.other("lambda").get_function(FunctionName=stack.outputs["DoorFunction"])["Configuration"]
+    told = {"detail-type": "Fired", "detail": {"at": "<aws.scheduler.scheduled-time>"}}
+    target = {"Arn": door["FunctionArn"], "RoleArn": door["Role"], "Input": json.dumps(told)}
+    stack.clients.other("scheduler").create_schedule(
+        Name="once", ScheduleExpression="at(2026-01-02T02:00:00)", ScheduleExpressionTimezone="Asia/Tokyo", Target=target,
+        FlexibleTimeWindow={"Mode": "OFF"},
+    )  # fmt: skip
+    table = stack.clients.table(stack.outputs["TableName"])
+    with suppress(AssertionError):  # ministack itself looks every ten seconds
+        fired = eventually(lambda: table.get_item(Key={"pk": "Fired"}, ConsistentRead=True).get("Item"), seconds=5)
+        return bool(json.loads(str(fired["event"]))["detail"]["at"] == "2026-01-01T17:00:00Z")
+    return False
+
+
 OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
     "http_api_body": a_route_of_the_body_answers,
     "max_concurrency_path": each_map_keeps_to_its_concurrency,
@@ -213,6 +229,7 @@ OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
     "function_metrics": an_invocation_by_a_state_machine_is_measured,
     "embedded_metrics": a_metric_in_the_log_is_measured,
     "query_definition": a_template_may_have_a_saved_query,
+    "schedules": a_schedule_is_told_its_time,
     "operators_page": the_figures_have_a_page_for_own_callers,
     "worker_places": invocations_wait_for_workers,
     "encrypted": a_bucket_for_tls_only_can_be_read,

@@ -1,0 +1,23 @@
+"""Schedules that a call left off the clock or on it, and firings that wait, were left, or were missed by the clock."""
+
+from batchyard.adapters.schedule_store import Schedule
+from batchyard.recovery.sweep_run import SweepRun
+from batchyard.schedules.upkeep import mend, must_fire
+
+
+def see_to_schedules(run: SweepRun) -> None:
+    """Mend each schedule that needs it, and have those fire that must."""
+    for schedule in run.services.schedule_store.all():
+        if run.over():
+            return
+        with run.trying(schedule_id=schedule.schedule_id):
+            _see_to(run, schedule)
+
+
+def _see_to(run: SweepRun, schedule: Schedule) -> None:
+    whose = {"tenant": schedule.tenant, "schedule_id": schedule.schedule_id}
+    if mend(run.services, schedule):
+        run.count("SchedulesMended", **whose)
+    if must_fire(schedule, run.services.now()):
+        run.services.fire_function.invoke(whose)
+        run.count("SchedulesFired", **whose)

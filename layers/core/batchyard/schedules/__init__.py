@@ -1,0 +1,4 @@
+"""Batches by the clock: schedules, and the firings that make their batches.
+
+Other rooms import: requests, upkeep, fire.
+"""

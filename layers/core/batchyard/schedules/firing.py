@@ -1,0 +1,131 @@
+"""What a firing becomes: one batch or none, once, however often, late or out of order the clock tells of it.
+
+A schedule has one firing under way at most. Each step is recorded before it is taken, so that whoever comes next, the clock
+again or the sweep, goes on with the firing that was left.
+"""
+
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from batchyard.adapters.schedule_store import ENDED, MAKING, WAITING, Firing, Schedule
+from batchyard.domain.errors import NotFound, StaleRecord
+from batchyard.domain.numbers import DAY, HOUR
+from batchyard.observability import logger
+from batchyard.schedules import expression
+from batchyard.schedules.making import make
+from batchyard.services import Services
+
+SKIP, QUEUE = "skip", "queue"
+# A firing that is told of this much later was missed, as all others since; they are caught up by the latest of them.
+LATE: Final = HOUR // 4
+TRIES: Final = 5  # in a row that another worker may be faster
+
+
+def times_of(schedule: Schedule) -> expression.Times:
+    """Return the times at which a schedule fires."""
+    return expression.parse(schedule.expression, schedule.timezone, schedule.created_at)
+
+
+def key_of(at: int, fired_by: str = "") -> str:
+    """Name a firing by its scheduled time, and by what fired it if that was not the clock."""
+    return f"{at:010}#{fired_by}" if fired_by else f"{at:010}"
+
+
+def latest_due(schedule: Schedule, now: float) -> int | None:
+    """Return the latest time before now at which the schedule was to fire; None if there was none since it was made."""
+    due = times_of(schedule).last(now)
+    return due if due is not None and due > schedule.created_at else None
+
+
+def tell(services: Services, tenant: str, schedule_id: str, at: int) -> Firing | None:
+    """Fire a schedule for a time of the clock, and return what becomes of it; None if it is no firing of its own."""
+    for _ in range(TRIES):
+        schedule = _find(services, tenant, schedule_id)
+        if schedule is None:
+            return None
+        if services.now() - at > LATE:
+            at = max(at, latest_due(schedule, services.now()) or at)
+        if at <= schedule.fired_for and schedule.open != key_of(at):
+            return services.schedule_store.firing(schedule, key_of(at))
+        try:
+            return start(services, schedule, key_of(at))
+        except StaleRecord:
+            continue  # somebody else told of a firing meanwhile: look again
+    raise StaleRecord(f"{schedule_id} is fired by many at once")
+
+
+def _find(services: Services, tenant: str, schedule_id: str) -> Schedule | None:
+    try:
+        schedule = services.schedule_store.schedule(tenant, schedule_id)
+    except NotFound:
+        return None
+    if schedule.deleted_at is not None:
+        logger.info("a deleted schedule fires", schedule_id=schedule_id)
+        return None
+    return schedule
+
+
+def start(services: Services, schedule: Schedule, key: str) -> Firing:
+    """Begin a firing, or go on with it, after the one that was left; raises StaleRecord if another worker was faster."""
+    store, now = services.schedule_store, services.now()
+    new = Firing(key=key, began_at=now, expires_at_ttl=now + services.settings.record_days * DAY)
+    if schedule.open == key:
+        return go_on(services, schedule)
+    if schedule.open is not None:
+        left = go_on(services, schedule)
+        if left.state != ENDED:
+            passed = replace(new, state=ENDED, reason=f"the firing of {_utc(left.at)} still waits: {left.reason}")
+            store.pass_over(schedule, passed)
+            return passed
+        schedule = store.schedule(schedule.tenant, schedule.schedule_id)
+    store.begin(schedule, new)
+    return go_on(services, store.schedule(schedule.tenant, schedule.schedule_id))
+
+
+def go_on(services: Services, schedule: Schedule) -> Firing:
+    """Take the firing under way as far as it goes now, and return it; raises StaleRecord if another worker was faster."""
+    store = services.schedule_store
+    firing = store.firing(schedule, schedule.open or "")
+    if firing is None:
+        raise StaleRecord(f"{schedule.schedule_id} has no firing under way")
+    if firing.state != MAKING:
+        held = _held(services, schedule)
+        if held is not None and held.for_good:
+            return _end(services, schedule, firing, None, held.reason)
+        if held is not None:
+            if firing.reason != held.reason:
+                store.wait(schedule, firing, held.reason)
+            return replace(firing, state=WAITING, reason=held.reason)
+        store.make(schedule, firing)
+        firing = replace(firing, state=MAKING)
+    return _end(services, schedule, firing, *make(services, schedule, firing))
+
+
+class _Held(NamedTuple):
+    """Why a firing makes no batch now, or none at all."""
+
+    reason: str
+    for_good: bool
+
+
+def _held(services: Services, schedule: Schedule) -> _Held | None:
+    if schedule.deleted_at is not None:
+        return _Held("the schedule was deleted", for_good=True)
+    before = schedule.last_batch_id and services.batch_store.find_batch(schedule.last_batch_id)
+    if before and not before.ended:
+        return _Held(f"the batch {before.batch_id} has not ended", for_good=schedule.overlap == SKIP)
+    if schedule.hours is not None and not expression.within(schedule.hours, schedule.timezone, services.now()):
+        return _Held(f"it is not yet {schedule.hours} in {schedule.timezone}", for_good=False)
+    return None
+
+
+def _end(services: Services, schedule: Schedule, firing: Firing, batch_id: str | None, reason: str | None) -> Firing:
+    services.schedule_store.end(schedule, firing, batch_id, reason)
+    logger.info("fired", schedule_id=schedule.schedule_id, firing=firing.key, batch_id=batch_id, reason=reason)
+    return replace(firing, state=ENDED, batch_id=batch_id, reason=reason)
+
+
+def _utc(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,39 @@
+"""The batch of a firing: of the newest version of one object, or of what came into a folder."""
+
+from typing import Any, Final
+
+from batchyard.adapters.schedule_store import Firing, Schedule
+from batchyard.domain import nesting
+from batchyard.domain.batch import derived_id
+from batchyard.domain.errors import NotFound
+from batchyard.planning import new_batch
+from batchyard.services import Services
+
+GONE: Final = "there is no object s3://{}/{}"
+
+
+def make(services: Services, schedule: Schedule, firing: Firing) -> tuple[str | None, str | None]:
+    """Make the batch of a firing and return its id, or else why there is none; the same however often it is called."""
+    members: dict[str, Any] = {**nesting.decode(schedule.members), "firing": f"{schedule.schedule_id}/{firing.key}"}
+    return _of_object(services, schedule, firing, schedule.input_key or "", members)
+
+
+def _of_object(
+    services: Services, schedule: Schedule, firing: Firing, key: str, members: dict[str, Any]
+) -> tuple[str | None, str | None]:
+    batch_id = derived_id("schedule", schedule.tenant, schedule.schedule_id, firing.key)
+    known = services.batch_store.find_batch(batch_id)
+    if known is not None:
+        new_batch.start_execution(services, known, created=False)
+        return batch_id, None
+    try:
+        source, _ = services.bucket.head(key)
+    except NotFound:
+        return None, GONE.format(services.settings.bucket, key)
+    batch = new_batch.build(services, batch_id, schedule.tenant, source, schedule.completion_window, **members)
+    error = new_batch.why_unaffordable(services, batch)
+    if error is None:
+        new_batch.start(services, batch)
+    else:
+        new_batch.refuse(services, batch, error)
+    return batch_id, None

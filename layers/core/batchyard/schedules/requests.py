@@ -1,0 +1,190 @@
+"""What the HTTP API does with schedules."""
+
+import hashlib
+import re
+import secrets
+from http import HTTPStatus
+from itertools import islice
+from typing import Any, Final
+
+from batchyard.adapters.idempotency_store import FirstUse
+from batchyard.adapters.schedule_store import ENDED, Firing, Schedule
+from batchyard.domain import nesting
+from batchyard.domain.batch import BatchError
+from batchyard.domain.batch import shape as shape_of_batch
+from batchyard.domain.errors import ApiError, InvalidSchedule, NotFound, StaleRecord, invalid_request
+from batchyard.domain.numbers import DAY
+from batchyard.gateway.paging import LIMITS, page, page_limit
+from batchyard.planning import new_batch
+from batchyard.schedules import rules
+from batchyard.schedules.firing import key_of, times_of
+from batchyard.schedules.upkeep import put_on, take_off
+from batchyard.services import Services
+
+SCHEDULE_ID: Final = r"sched_[0-9a-f]{32}"
+MOST_SCHEDULES: Final = 100  # of one tenant
+KEPT: Final = 30 * DAY  # a deleted schedule, and what an Idempotency-Key named
+
+
+def create_schedule(
+    services: Services, tenant: str, body: object, of_batch: rules.BatchReader, idempotency_key: str | None = None
+) -> dict[str, Any]:
+    """Make a schedule and put it on the clock; the same Idempotency-Key gives the same schedule."""
+    digest = new_batch.fingerprint(body)
+    schedule_id = _id_of(tenant, idempotency_key)
+    wanted = rules.check(services, tenant, schedule_id, body, digest, of_batch)
+    if not services.schedule_store.create(wanted, MOST_SCHEDULES):
+        message = f"There are {MOST_SCHEDULES} schedules already, the most there may be. Delete one first."
+        raise ApiError(HTTPStatus.FORBIDDEN, message, code="schedules_limit_exceeded")
+    made = services.schedule_store.schedule(tenant, schedule_id)
+    if made.digest != digest or made.deleted_at is not None:
+        message = (
+            "This Idempotency-Key made another schedule, or one that was deleted. Use a new key for a new schedule."
+        )
+        raise ApiError(HTTPStatus.CONFLICT, message, code="idempotency_key_reused")
+    try:
+        return shape(services, made if made.on_clock else put_on(services, made))
+    except InvalidSchedule as error:
+        services.schedule_store.delete(made, services.now(), services.now() + KEPT)
+        services.schedule_store.note_gone(made)
+        raise invalid_request(BatchError("invalid_value", f"'schedule' cannot be read: {error}", "schedule")) from error
+
+
+def _id_of(tenant: str, idempotency_key: str | None) -> str:
+    if idempotency_key is None:
+        return f"sched_{secrets.token_hex(16)}"
+    digest = hashlib.sha256(f"{tenant}\0{idempotency_key}".encode("utf-8", "surrogatepass"))
+    return f"sched_{digest.hexdigest()[:32]}"
+
+
+def list_schedules(services: Services, tenant: str, after: str | None, limit: str | None) -> dict[str, Any]:
+    """List the tenant's schedules, newest first, behind the schedule `after`."""
+    count, every = page_limit(limit, *LIMITS), services.schedule_store.schedules(tenant)
+    ids = [each.schedule_id for each in every]
+    if after is not None and after not in ids:
+        raise unknown(after)
+    rest = every[ids.index(after) + 1 :] if after is not None else every
+    return page([shape(services, each) for each in rest[:count]], more=len(rest) > count > 0)
+
+
+def retrieve_schedule(services: Services, tenant: str, schedule_id: str) -> dict[str, Any]:
+    """Show a schedule; raises ApiError 404 if the tenant has no such schedule."""
+    return shape(services, _own(services, tenant, schedule_id))
+
+
+def delete_schedule(services: Services, tenant: str, schedule_id: str) -> dict[str, Any]:
+    """Delete a schedule, once or again; its batches stay, and those that run go on."""
+    schedule = _any(services, tenant, schedule_id)
+    services.schedule_store.delete(schedule, services.now(), services.now() + KEPT)
+    take_off(services, schedule)
+    return {"id": schedule_id, "object": "schedule.deleted", "deleted": True}
+
+
+def run_schedule(
+    services: Services, tenant: str, schedule_id: str, idempotency_key: str | None = None
+) -> dict[str, Any]:
+    """Fire a schedule now, beside its times, and show the firing; its batch is made a moment later."""
+    schedule = _own(services, tenant, schedule_id)
+    key = key_of(services.now(), f"run-{secrets.token_hex(8)}")
+    if idempotency_key is not None:
+        token = _id_of(tenant, f"{schedule_id}\0run\0{idempotency_key}")
+        key = services.idempotency_store.remember(token, FirstUse(key, schedule_id), services.now() + KEPT).batch_id
+    fired = services.schedule_store.firing(schedule, key)
+    if fired is None:
+        fired = _begun(services, schedule, key)
+    if fired.state != ENDED:
+        services.fire_function.invoke({"tenant": tenant, "schedule_id": schedule_id, "firing": key})
+    return {"schedule_id": schedule_id, **shape_of_firing(fired)}
+
+
+def _begun(services: Services, schedule: Schedule, key: str) -> Firing:
+    now = services.now()
+    fired = Firing(key=key, began_at=now, expires_at_ttl=now + services.settings.record_days * DAY)
+    try:
+        if schedule.open is None:
+            services.schedule_store.begin(schedule, fired)
+            return fired
+        why = f"It waits: {schedule.waits_for}." if schedule.waits_for else "Its batch is being made."
+    except StaleRecord:
+        why = "It has just begun."
+    message = f"Another firing of this schedule is under way. {why} Run the schedule once that firing is over."
+    raise ApiError(HTTPStatus.CONFLICT, message, code="schedule_is_firing")
+
+
+def schedule_batches(
+    services: Services, tenant: str, schedule_id: str, after: str | None, limit: str | None
+) -> dict[str, Any]:
+    """List the batches that a schedule made, newest firing first, behind the batch `after`."""
+    schedule, count = _own(services, tenant, schedule_id), page_limit(limit, *LIMITS)
+    behind = _firing_of(services, schedule, after) if after is not None else None
+    ids = (each.batch_id for each in services.schedule_store.firings(schedule, behind) if each.batch_id)
+    found = list(islice((batch for each in ids if (batch := services.batch_store.find_batch(each))), count + 1))
+    return page([shape_of_batch(batch) for batch in found[:count]], more=len(found) > count > 0)
+
+
+def _firing_of(services: Services, schedule: Schedule, batch_id: str) -> str:
+    batch = services.batch_store.find_batch(batch_id) if re.fullmatch("batch_[0-9a-f]{32}", batch_id) else None
+    whose, _, key = ((batch and batch.firing) or "").partition("/")
+    if whose != schedule.schedule_id:
+        message = f"This schedule has made no batch with id '{batch_id[:64]}'."
+        raise ApiError(HTTPStatus.NOT_FOUND, message)
+    return key
+
+
+def shape(services: Services, schedule: Schedule) -> dict[str, Any]:
+    """Shape a schedule as the HTTP API shows it; times are Unix seconds."""
+    members: dict[str, Any] = nesting.decode(schedule.members)
+    return {
+        "id": schedule.schedule_id,
+        "object": "schedule",
+        "name": schedule.name,
+        "schedule": schedule.expression,
+        "timezone": schedule.timezone,
+        "input": {"key": schedule.input_key},
+        "completion_window": schedule.completion_window,
+        **{name: value for name, value in members.items() if value is not None},
+        "overlap": schedule.overlap,
+        "hours": schedule.hours,
+        "created_at": schedule.created_at,
+        "next_firing_at": times_of(schedule).next(services.now()),
+        "waits_for": schedule.waits_for,
+        "last_firing": _last(schedule),
+    }
+
+
+def _last(schedule: Schedule) -> dict[str, Any] | None:
+    if schedule.last is None:
+        return None
+    batch_id = schedule.last_batch_id if schedule.last_batch_of == schedule.last else None
+    fired = Firing(
+        key=schedule.last, state=ENDED, began_at=0, batch_id=batch_id, reason=schedule.last_reason, expires_at_ttl=0
+    )
+    return shape_of_firing(fired)
+
+
+def shape_of_firing(fired: Firing) -> dict[str, Any]:
+    """Shape a firing: its scheduled time, where it stands, and its batch, or why there is none."""
+    names = ("state", "batch_id", "reason")
+    return {"object": "schedule.firing", "scheduled_for": fired.at, **{name: getattr(fired, name) for name in names}}
+
+
+def unknown(schedule_id: str) -> ApiError:
+    """Make the error of a schedule that the tenant does not have."""
+    return ApiError(HTTPStatus.NOT_FOUND, f"No schedule found with id '{schedule_id[:64]}'.")
+
+
+def _any(services: Services, tenant: str, schedule_id: str) -> Schedule:
+    """Read a schedule of the tenant, also one that was deleted; raises ApiError 404."""
+    if not re.fullmatch(SCHEDULE_ID, schedule_id):
+        raise unknown(schedule_id)
+    try:
+        return services.schedule_store.schedule(tenant, schedule_id)
+    except NotFound as error:
+        raise unknown(schedule_id) from error
+
+
+def _own(services: Services, tenant: str, schedule_id: str) -> Schedule:
+    found = _any(services, tenant, schedule_id)
+    if found.deleted_at is not None:
+        raise unknown(schedule_id)
+    return found

@@ -1,0 +1,103 @@
+"""The body of `POST /v1/schedules`: read, or refused with the member and the remedy."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from batchyard.adapters.schedule_store import Schedule
+from batchyard.domain import nesting, object_keys
+from batchyard.domain.batch import BatchError
+from batchyard.domain.errors import invalid_request, missing_parameter
+from batchyard.planning import options
+from batchyard.schedules import expression
+from batchyard.schedules.firing import QUEUE, SKIP
+from batchyard.services import Services
+
+LONGEST_NAME: Final = 64  # characters
+LONGEST_KEY: Final = 1_024  # bytes, in S3
+MEMBERS: Final = ("name", "schedule", "timezone", "input", "overlap", "hours")
+#: Reads the members that every batch of a schedule has, and its completion window.
+BatchReader = Callable[[Services, dict[str, Any]], tuple[str, dict[str, Any]]]
+
+
+def check(
+    services: Services, tenant: str, schedule_id: str, body: object, digest: str, of_batch: BatchReader
+) -> Schedule:
+    """Make the record of a schedule from a body; raises ApiError 400."""
+    if not isinstance(body, dict):
+        raise invalid_request(BatchError("invalid_type", "The body must be a JSON object."))
+    own = {name: body[name] for name in MEMBERS if body.get(name) is not None}
+    rest = {name: value for name, value in body.items() if name not in MEMBERS}
+    slip = options.misspelled(rest, (*MEMBERS, *options.MEMBERS))
+    if slip is not None:
+        raise invalid_request(slip)
+    for name in ("name", "schedule", "input"):
+        if name not in own:
+            raise missing_parameter(name)
+    source = _source(tenant, own["input"])
+    now, timezone = services.now(), _timezone(own.get("timezone", expression.UTC_ZONE))
+    window, members = of_batch(services, rest)
+    return Schedule(
+        schedule_id=schedule_id, tenant=tenant, name=_name(own["name"]), created_at=now, fired_for=now, digest=digest,
+        expression=_expression(own["schedule"], timezone, now), timezone=timezone, completion_window=window,
+        members=nesting.encode(members), overlap=_overlap(own.get("overlap", SKIP)), hours=_hours(own.get("hours")), **source,
+    )  # fmt: skip
+
+
+def _wrong(param: str, message: str, code: str = "invalid_value") -> Exception:
+    return invalid_request(BatchError(code, f"'{param}' {message}.", param))
+
+
+def _text(value: object, param: str) -> str:
+    if not isinstance(value, str):
+        raise _wrong(param, "must be a string", "invalid_type")
+    return value
+
+
+def _name(value: object) -> str:
+    name = _text(value, "name")
+    if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
+        raise _wrong("name", f"must be 1 to {LONGEST_NAME} printable characters")
+    return name
+
+
+def _timezone(value: object) -> str:
+    name = _text(value, "timezone")
+    if not expression.is_zone(name):
+        raise _wrong("timezone", f"must be a time zone such as 'Europe/Berlin' or 'UTC', not {name[:64]!r}")
+    return name
+
+
+def _expression(value: object, timezone: str, now: int) -> str:
+    text = _text(value, "schedule").strip()
+    try:
+        times = expression.parse(text, timezone, now)
+    except ValueError as error:
+        raise _wrong("schedule", f"cannot be read: {error}") from error
+    if times.next(now) is None:
+        raise _wrong("schedule", "never fires: its time is over. Name a time to come")
+    return text
+
+
+def _overlap(value: object) -> str:
+    if value not in {SKIP, QUEUE}:
+        raise _wrong("overlap", f"must be '{SKIP}' or '{QUEUE}'")
+    return str(value)
+
+
+def _hours(value: object) -> str | None:
+    if value is None:
+        return None
+    text = _text(value, "hours")
+    if not expression.are_hours(text):
+        raise _wrong("hours", f"must be hours of the clock such as '22:00-06:00', not {text[:32]!r}")
+    return text
+
+
+def _source(tenant: str, value: object) -> dict[str, Any]:
+    """Read the input: one object, whose newest version each firing runs."""
+    if not isinstance(value, dict) or value.keys() != {"key"}:
+        raise _wrong("input", 'must be {"key": "inbox/<tenant>/<name>.jsonl"}', "invalid_type")
+    key = _text(value["key"], "input.key")
+    if not object_keys.readable_by(tenant, key) or not 0 < len(key.encode("utf-8", "replace")) <= LONGEST_KEY:
+        raise _wrong("input.key", f"must be the key of an object below inbox/{tenant}/ or files/{tenant}/")
+    return {"input_key": key}

@@ -1,0 +1,115 @@
+"""Schedules and firings in memory, and a clock that only notes what it was given."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from batchyard.adapters.event_bus import ScheduleClock
+from batchyard.adapters.schedule_store import ENDED, MAKING, WAITING, Firing, Schedule, ScheduleStore
+from batchyard.domain.errors import InvalidSchedule, NotFound, StaleRecord
+
+
+class MemoryScheduleStore(ScheduleStore):
+    """Schedules and firings in dictionaries, under the real ones' conditions."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Schedule] = {}
+        self.fired: dict[tuple[str, str], Firing] = {}
+        self.gone: set[str] = set()
+
+    def create(self, schedule: Schedule, most: int) -> bool:
+        there = self.schedules(schedule.tenant)
+        if schedule.schedule_id not in self.known and len(there) < most:
+            self.known[schedule.schedule_id] = schedule
+        return schedule.schedule_id in self.known
+
+    def schedule(self, tenant: str, schedule_id: str) -> Schedule:
+        found = self.known.get(schedule_id)
+        if found is None or found.tenant != tenant:
+            raise NotFound(schedule_id)
+        return found
+
+    def schedules(self, tenant: str) -> list[Schedule]:
+        there = [each for each in self.known.values() if each.tenant == tenant and each.deleted_at is None]
+        return sorted(there, key=lambda each: (each.created_at, each.schedule_id), reverse=True)
+
+    def all(self) -> Iterator[Schedule]:
+        return iter([each for each in self.known.values() if each.schedule_id not in self.gone])
+
+    def note_clock(self, schedule: Schedule) -> Schedule:
+        if self.known[schedule.schedule_id].deleted_at is not None:
+            raise StaleRecord(schedule.schedule_id)
+        return self._changed(schedule, on_clock=True)
+
+    def delete(self, schedule: Schedule, now: int, expires_at: int) -> bool:
+        if self.known[schedule.schedule_id].deleted_at is not None:
+            return False
+        self._changed(schedule, deleted_at=now, expires_at_ttl=expires_at)
+        return True
+
+    def note_gone(self, schedule: Schedule) -> None:
+        self._changed(schedule, on_clock=False)
+        self.gone.add(schedule.schedule_id)
+
+    def begin(self, schedule: Schedule, firing: Firing) -> None:
+        now = self.known[schedule.schedule_id]
+        if now.open is not None or now.deleted_at is not None:
+            raise StaleRecord(firing.key)
+        self._record(schedule, firing, open=firing.key)
+
+    def pass_over(self, schedule: Schedule, firing: Firing) -> None:
+        if self.known[schedule.schedule_id].open != schedule.open:
+            raise StaleRecord(firing.key)
+        self._record(schedule, firing)
+
+    def _record(self, schedule: Schedule, firing: Firing, **changes: object) -> None:
+        stale = self.known[schedule.schedule_id].fired_for != schedule.fired_for
+        if stale or (schedule.schedule_id, firing.key) in self.fired:
+            raise StaleRecord(firing.key)
+        self.fired[schedule.schedule_id, firing.key] = firing
+        self._changed(schedule, fired_for=firing.counted(schedule.fired_for), **changes)
+
+    def wait(self, schedule: Schedule, firing: Firing, reason: str) -> None:
+        self._settle(schedule, firing, {"state": WAITING, "reason": reason}, {"waits_for": reason})
+
+    def make(self, schedule: Schedule, firing: Firing) -> None:
+        self._settle(schedule, firing, {"state": MAKING}, {})
+
+    def end(self, schedule: Schedule, firing: Firing, batch_id: str | None, reason: str | None) -> None:
+        made = {"last_batch_id": batch_id, "last_batch_of": firing.key} if batch_id else {}
+        told = {"last": firing.key, "last_reason": reason, "open": None, "waits_for": None, **made}
+        self._settle(schedule, firing, {"state": ENDED, "batch_id": batch_id, "reason": reason}, told)
+
+    def _settle(self, schedule: Schedule, firing: Firing, told: dict[str, object], sets: Mapping[str, object]) -> None:
+        key = schedule.schedule_id, firing.key
+        if self.known[schedule.schedule_id].open != firing.key or self.fired[key].state != firing.state:
+            raise StaleRecord(firing.key)
+        self.fired[key] = msgspec.structs.replace(self.fired[key], **told)
+        self._changed(schedule, **sets)
+
+    def _changed(self, schedule: Schedule, **changes: object) -> Schedule:
+        self.known[schedule.schedule_id] = msgspec.structs.replace(self.known[schedule.schedule_id], **changes)
+        return self.known[schedule.schedule_id]
+
+    def firing(self, schedule: Schedule, key: str) -> Firing | None:
+        return self.fired.get((schedule.schedule_id, key))
+
+    def firings(self, schedule: Schedule, after: str | None) -> Iterator[Firing]:
+        own = sorted((key for owner, key in self.fired if owner == schedule.schedule_id), reverse=True)
+        return (self.fired[schedule.schedule_id, key] for key in own if after is None or key < after)
+
+
+class MemoryScheduleClock(ScheduleClock):
+    """The schedules on the clock, and from when on each fires; `refuses` is why the next one cannot be read."""
+
+    def __init__(self) -> None:
+        self.on: dict[str, int | None] = {}
+        self.refuses = ""
+
+    def put(self, schedule: Schedule, start: int | None) -> None:
+        if self.refuses:
+            raise InvalidSchedule(self.refuses)
+        self.on[schedule.schedule_id] = start
+
+    def remove(self, schedule: Schedule) -> None:
+        self.on.pop(schedule.schedule_id, None)

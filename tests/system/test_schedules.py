@@ -1,0 +1,70 @@
+"""Schedules of a deployed stack, by plain HTTP: the clock of the engine fires them."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from tests.system.processes import eventually
+from tests.system.running_stack import TENANT, RunningStack, jsonl, request
+
+
+class Api:
+    """The routes of schedules."""
+
+    def __init__(self, stack: RunningStack) -> None:
+        self.base, self.headers = stack.doors["base_url"], {"Authorization": f"Bearer {stack.doors['api_key']}"}
+
+    def __call__(self, method: str, path: str = "", body: Any = None) -> Any:
+        url = f"{self.base}/schedules{path}"
+        answer = httpx.request(method, url, json=body, headers=self.headers, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    @contextmanager
+    def schedule(self, **members: Any) -> Iterator[str]:
+        """Have a schedule while the block lasts."""
+        made = self("POST", "", {"name": "s", "endpoint": "/v1/chat/completions", **members})["id"]
+        yield made
+        for _ in range(2):
+            assert self("DELETE", f"/{made}")["deleted"]
+
+
+def at(seconds: int) -> str:
+    return datetime.fromtimestamp(time.time() + seconds, UTC).strftime("at(%Y-%m-%dT%H:%M:%S)")
+
+
+def test_the_clock_fires_a_schedule_once_for_its_time_with_the_newest_version(stack: RunningStack) -> None:
+    api, key = Api(stack), f"files/{TENANT}/by-the-clock.jsonl"
+    put = {"Bucket": stack.doors["bucket"], "Key": key}
+    stack.clients.s3.put_object(**put, Body=jsonl([request(1)]))
+    with api.schedule(schedule=at(4), input={"key": key}) as schedule_id:
+        newest = stack.clients.s3.put_object(**put, Body=jsonl([request(1), request(2)]))["VersionId"]
+        assert [each["id"] for each in api("GET")["data"]][0] == schedule_id
+        fired = eventually(lambda: api("GET", f"/{schedule_id}/batches")["data"] or None, 30)
+        batch_id = fired[0]["id"]
+        assert stack.ended(batch_id).status == "completed"
+        assert len(stack.results(batch_id).output) == 2
+        record = stack.table.get_item(Key={"pk": f"BATCH#{batch_id}", "sk": "BATCH"})["Item"]
+        assert record["input"]["version_id"] == newest
+        shown = api("GET", f"/{schedule_id}")
+        assert (shown["next_firing_at"], shown["last_firing"]["batch_id"]) == (None, batch_id)
+        assert shown["last_firing"]["scheduled_for"] == int(
+            datetime.strptime(shown["schedule"], "at(%Y-%m-%dT%H:%M:%S)").replace(tzinfo=UTC).timestamp()
+        )
+
+
+def test_a_schedule_is_run_by_hand_and_its_batch_outlives_it(stack: RunningStack) -> None:
+    api, key = Api(stack), f"inbox/{TENANT}/by-hand.jsonl"
+    first = stack.batch_of("by-hand.jsonl", stack.drop("by-hand.jsonl", jsonl([request(3)])))
+    with api.schedule(schedule="rate(1 day)", input={"key": key}, metadata={"who": "clock"}) as schedule_id:
+        assert api("POST", f"/{schedule_id}/run")["state"] == "began"
+        (batch,) = eventually(lambda: api("GET", f"/{schedule_id}/batches")["data"] or None, 30)
+    assert batch["id"] != first
+    assert (batch["schedule"], batch["metadata"]) == (schedule_id, {"who": "clock"})
+    assert stack.ended(batch["id"]).status == "completed"
+    assert json.loads(json.dumps(api("GET")))["data"] == []
