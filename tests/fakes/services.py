@@ -183,7 +183,7 @@ class MemoryAdapters(Services):
         return MemoryLambdaFunction()
 
     @cached_property
-    def fire_function(self) -> MemoryLambdaFunction:
+    def trigger_function(self) -> MemoryLambdaFunction:
         return MemoryLambdaFunction()
 
     @cached_property

@@ -151,9 +151,9 @@ class Services:
         return self._function(self.settings.advance_function)
 
     @cached_property
-    def fire_function(self) -> LambdaFunction:
+    def trigger_function(self) -> LambdaFunction:
         """The function that makes the batch of a schedule."""
-        return self._function(self.settings.fire_function)
+        return self._function(self.settings.trigger_function)
 
     def _function(self, name: str) -> LambdaFunction:
         from batchyard.adapters.executions import LambdaFunction
@@ -173,7 +173,7 @@ class Services:
         from batchyard.adapters.event_bus import ScheduleClock
 
         of = self.settings
-        return ScheduleClock(of.schedule_group, of.fire_function, of.schedule_role_arn, of.dead_letters_arn)
+        return ScheduleClock(of.schedule_group, of.trigger_function, of.schedule_role_arn, of.dead_letters_arn)
 
     @cached_property
     def event_bus(self) -> EventBus:

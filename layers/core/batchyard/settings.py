@@ -28,7 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     state_machine_arn: str = ""
     cancel_function: str = ""
     advance_function: str = ""
-    fire_function: str = ""
+    trigger_function: str = ""
     schedule_group: str = ""
     schedule_role_arn: str = ""
     dead_letters_arn: str = ""

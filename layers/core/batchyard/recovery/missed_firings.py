@@ -19,5 +19,5 @@ def _see_to(run: SweepRun, schedule: Schedule) -> None:
     if mend(run.services, schedule):
         run.count("SchedulesMended", **whose)
     if must_fire(schedule, run.services.now()):
-        run.services.fire_function.invoke(whose)
+        run.services.trigger_function.invoke(whose)
         run.count("SchedulesFired", **whose)

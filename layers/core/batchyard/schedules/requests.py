@@ -93,7 +93,7 @@ def run_schedule(
     if fired is None:
         fired = _begun(services, schedule, key)
     if fired.state != ENDED:
-        services.fire_function.invoke({"tenant": tenant, "schedule_id": schedule_id, "firing": key})
+        services.trigger_function.invoke({"tenant": tenant, "schedule_id": schedule_id, "firing": key})
     return {"schedule_id": schedule_id, **shape_of_firing(fired)}
 
 

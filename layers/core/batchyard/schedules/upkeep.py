@@ -21,9 +21,10 @@ def put_on(services: Services, schedule: Schedule) -> Schedule:
 
 
 def take_off(services: Services, schedule: Schedule) -> None:
-    """Have AWS's clock fire a deleted schedule no more."""
+    """Have AWS's clock fire a deleted schedule no more; the sweep looks at it until its last firing has ended, too."""
     services.schedule_clock.remove(schedule)
-    services.schedule_store.note_gone(schedule)
+    if services.schedule_store.schedule(schedule.tenant, schedule.schedule_id).open is None:
+        services.schedule_store.note_gone(schedule)
 
 
 def mend(services: Services, schedule: Schedule) -> bool:

@@ -6,10 +6,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import services
 from batchyard.observability import logger
-from batchyard.schedules.fire import fire
+from batchyard.schedules.trigger import trigger
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
     """Take the event of EventBridge Scheduler, or of a request to run a schedule now; answer the id of the batch, if any."""
-    return {"batch_id": fire(services.current(), event)}
+    return {"batch_id": trigger(services.current(), event)}

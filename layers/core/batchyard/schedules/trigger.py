@@ -11,7 +11,7 @@ from batchyard.schedules import firing, upkeep
 from batchyard.services import Services
 
 
-def fire(services: Services, event: Mapping[str, Any]) -> str | None:
+def trigger(services: Services, event: Mapping[str, Any]) -> str | None:
     """Fire a schedule for the time that an event names, go on with the firing it names, or else do what was left undone.
 
     Return the id of the batch, if there is one.

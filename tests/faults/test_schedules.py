@@ -1,0 +1,330 @@
+"""A firing becomes one batch or none, once: whoever makes it dies, fails or is overtaken, and the clock tells twice or late."""
+
+import json
+import random
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from batchyard.api.batches import of_schedule
+from batchyard.domain.errors import ApiError, BatchyardError
+from batchyard.domain.numbers import HOUR, MINUTE
+from batchyard.recovery.missed_firings import see_to_schedules
+from batchyard.recovery.sweep_run import SweepRun
+from batchyard.schedules import requests
+from batchyard.schedules.trigger import trigger
+from batchyard.schedules.firing import LATE
+from batchyard.schedules.upkeep import UNDER_WAY
+from tests.fakes.batches import NOW
+from tests.fakes.services import MemoryServices
+from tests.faults.strikes import KINDS, Killed, Strike, Strikes, Struck
+
+KEY: Final = "files/default/nightly.jsonl"
+BODY: Final = {"name": "nightly", "schedule": "rate(1 hour)", "input": {"key": KEY}, "endpoint": "/v1/chat/completions"}
+STRUCK: Final = (
+    "bucket", "batch_store", "executions", "event_bus",
+    "schedule_store", "schedule_clock", "trigger_function", "idempotency_store",
+)  # fmt: skip
+#: More than a firing has; a strike that comes later than the last effect strikes nothing, and the tests below say so.
+EFFECTS: Final = 20
+
+
+class Stack:
+    """A stack with an object, whose adapters can be struck."""
+
+    def __init__(self, **members: Any) -> None:
+        self.plain, self.strikes = MemoryServices(), Strikes()
+        self.plain.bucket.put(KEY, b'{"custom_id": "1"}\n')
+        self.struck = MemoryServices()
+        self.struck.clock = self.plain.clock
+        vars(self.struck).update({name: Struck(getattr(self.plain, name), self.strikes) for name in STRUCK})
+        self.members = {**BODY, **members}
+
+    def schedule(self) -> str:
+        made = requests.create_schedule(self.plain, "default", self.members, of_schedule)
+        return str(made["id"])
+
+    def tell(self, schedule_id: str, at: int, services: MemoryServices | None = None) -> str | None:
+        return trigger(services or self.plain, {"tenant": "default", "schedule_id": schedule_id, "scheduled_at": _iso(at)})
+
+    def sweep(self, services: MemoryServices | None = None) -> None:
+        """Sweep, and let the functions run that the sweep invoked."""
+        see_to_schedules(SweepRun(services or self.plain, lambda: 600.0))
+        asked = self.plain.trigger_function.invoked
+        while asked:
+            trigger(self.plain, asked.pop(0))
+
+    def end(self, batch_id: str) -> None:
+        batch = self.plain.batch_store.batches[batch_id]
+        self.plain.batch_store.batches[batch_id] = msgspec.structs.replace(batch, status="completed")
+
+    def end_all(self) -> None:
+        for batch_id in self.plain.batch_store.batches:
+            self.end(batch_id)
+
+    @property
+    def batches(self) -> list[str]:
+        """The batches, each of which has one execution: a second start of a name is refused."""
+        assert set(self.plain.executions.started) <= set(self.plain.batch_store.batches)
+        return [*self.plain.batch_store.batches]
+
+
+def _iso(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("tells_again", [True, False])
+def test_wherever_a_firing_is_struck_one_batch_is_made(kind: str, tells_again: bool, after: bool) -> None:
+    struck = 0
+    for effect in range(EFFECTS):
+        stack = Stack()
+        schedule_id = stack.schedule()
+        at = NOW + HOUR
+        stack.plain.wait(HOUR)
+        stack.strikes.due = Strike(kind, effect, after=after)
+        stack.strikes.step = lambda stack=stack, schedule_id=schedule_id, at=at: stack.tell(schedule_id, at)  # type: ignore[misc]
+        with suppress(Killed, BatchyardError):
+            stack.tell(schedule_id, at, stack.struck)
+        struck += len(stack.strikes.struck)
+        if tells_again:
+            stack.tell(schedule_id, at)
+        else:
+            stack.plain.wait(LATE + UNDER_WAY)
+            stack.sweep()
+        (batch_id,) = stack.batches
+        assert batch_id in stack.plain.executions.started
+        assert stack.plain.schedule_store.known[schedule_id].open is None
+        shown = requests.retrieve_schedule(stack.plain, "default", schedule_id)
+        assert shown["last_firing"]["batch_id"] == batch_id
+        assert [each["id"] for each in batches_of(stack, schedule_id)] == [batch_id]
+    assert 8 < struck < EFFECTS  # every effect was struck, and there are no more
+
+
+def batches_of(stack: Stack, schedule_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = requests.schedule_batches(stack.plain, "default", schedule_id, None, None)["data"]
+    return found
+
+
+def test_the_clock_comes_twice_late_and_out_of_order_and_each_time_is_one_batch_or_none() -> None:
+    stack = Stack()
+    schedule_id = stack.schedule()
+    stack.plain.wait(2 * HOUR + MINUTE)
+    first = stack.tell(schedule_id, NOW + HOUR)  # an hour late: the next time is due, too, and is the one that counts
+    assert stack.tell(schedule_id, NOW + 2 * HOUR) == first
+    assert stack.tell(schedule_id, NOW + HOUR) == first
+    assert stack.batches == [first]
+    stack.end_all()
+    stack.plain.wait(HOUR)
+    second = stack.tell(schedule_id, NOW + 3 * HOUR)
+    assert stack.tell(schedule_id, NOW + 3 * HOUR) == second
+    assert stack.batches == [first, second]
+
+
+def test_what_was_missed_while_the_stack_was_down_is_caught_up_once() -> None:
+    stack = Stack()
+    schedule_id = stack.schedule()
+    stack.plain.wait(7 * HOUR + 2 * LATE)
+    stack.sweep()
+    stack.sweep()
+    for hour in (3, 1, 7, 2, 7, 5):  # and now the clock's own tries come, in any order
+        stack.tell(schedule_id, NOW + hour * HOUR)
+    assert len(stack.batches) == 1
+    assert stack.plain.schedule_store.known[schedule_id].fired_for == NOW + 7 * HOUR
+
+
+@pytest.mark.parametrize("overlap", ["skip", "queue"])
+def test_a_firing_while_a_batch_runs_is_none_or_waits_and_no_more_than_one_waits(overlap: str) -> None:
+    stack = Stack(overlap=overlap)
+    schedule_id = stack.schedule()
+    stack.plain.wait(HOUR)
+    first = stack.tell(schedule_id, NOW + HOUR)
+    for hour in (2, 3, 4):
+        stack.plain.wait(HOUR)
+        assert stack.tell(schedule_id, NOW + hour * HOUR) is None
+        stack.sweep()
+    assert stack.batches == [first]
+    stack.end_all()
+    stack.sweep()
+    assert len(stack.batches) == (2 if overlap == "queue" else 1)
+    stack.end_all()
+    stack.sweep()
+    assert len(stack.batches) == (2 if overlap == "queue" else 1)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("kind", ["kill", "fail"])
+def test_wherever_the_making_of_a_schedule_is_struck_there_is_one_or_none_and_the_sweep_puts_it_on_the_clock(
+    kind: str, after: bool
+) -> None:
+    for effect in range(5):
+        stack = Stack()
+        stack.strikes.due = Strike(kind, effect, after=after)
+        with suppress(Killed, BatchyardError):
+            requests.create_schedule(stack.struck, "default", stack.members, of_schedule, "key-1")
+        made = requests.create_schedule(stack.plain, "default", stack.members, of_schedule, "key-1")
+        assert [*stack.plain.schedule_clock.on] == [made["id"]]
+        with pytest.raises(ApiError, match="another schedule"):
+            requests.create_schedule(stack.plain, "default", {**stack.members, "name": "x"}, of_schedule, "key-1")
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_schedule_that_was_left_off_the_clock_or_on_it_is_mended_by_the_sweep(after: bool) -> None:
+    for effect in range(4):
+        stack = Stack()
+        stack.strikes.due = Strike("kill", effect, after=after)
+        with suppress(Killed):
+            requests.create_schedule(stack.struck, "default", stack.members, of_schedule)
+        stack.plain.wait(UNDER_WAY)
+        stack.sweep()
+        known = [*stack.plain.schedule_store.known]
+        assert [*stack.plain.schedule_clock.on] == known
+        for schedule_id in known:
+            stack.strikes.due = Strike("kill", effect, after=after)
+            with suppress(Killed):
+                requests.delete_schedule(stack.struck, "default", schedule_id)
+            requests.delete_schedule(stack.plain, "default", schedule_id)
+            stack.sweep()
+            assert stack.plain.schedule_clock.on == {}
+            assert stack.tell(schedule_id, stack.plain.now()) is None
+        assert stack.batches == []
+
+
+def test_a_run_by_hand_that_is_struck_and_repeated_is_one_batch() -> None:
+    for effect in range(6):
+        stack = Stack()
+        schedule_id = stack.schedule()
+        stack.strikes.due = Strike("kill", effect)
+        with suppress(Killed):
+            requests.run_schedule(stack.struck, "default", schedule_id, "once")
+        stack.plain.wait(MINUTE)
+        requests.run_schedule(stack.plain, "default", schedule_id, "once")
+        stack.plain.wait(UNDER_WAY)
+        stack.sweep()
+        assert len(stack.batches) == 1
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_whatever_comes_in_any_order_each_time_is_one_batch_or_none_and_no_two_run_at_once(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - a walk that can be repeated
+    stack = Stack(overlap=chance.choice(["skip", "queue"]))
+    schedule_id = stack.schedule()
+    for _ in range(60):
+        hours = (stack.plain.now() - NOW) // HOUR
+        if chance.random() < 0.4:
+            stack.strikes.due = Strike(chance.choice(KINDS), chance.randrange(12), after=chance.random() < 0.5)
+            stack.strikes.step = stack.sweep
+        with suppress(Killed, BatchyardError):
+            _play(chance, stack, schedule_id, hours)
+        running = [each for each in stack.plain.batch_store.batches.values() if not each.ended]
+        assert len(running) <= 1
+    stack.strikes.due = None
+    stack.end_all()
+    stack.plain.wait(2 * HOUR)
+    stack.sweep()
+    stack.end_all()
+    stack.sweep()
+    _check(stack, schedule_id)
+
+
+def _play(chance: random.Random, stack: Stack, schedule_id: str, hours: int) -> None:
+    match chance.choice(["tell", "tell", "tell", "wait", "wait", "sweep", "end", "run"]):
+        case "tell":
+            stack.tell(schedule_id, NOW + HOUR * max(1, hours - chance.choice([0, 0, 0, 1, 3])), stack.struck)
+        case "wait":
+            stack.plain.wait(chance.choice([MINUTE, 20 * MINUTE, HOUR, HOUR, 5 * HOUR]))
+        case "sweep":
+            stack.sweep(stack.struck)
+        case "end":
+            stack.end_all()
+        case "run":
+            requests.run_schedule(stack.struck, "default", schedule_id)
+
+
+def _check(stack: Stack, schedule_id: str) -> None:
+    """Hold records against batches: each batch is that of one firing, and whatever fired has ended."""
+    store = stack.plain.schedule_store
+    made = [each.batch_id for each in store.fired.values() if each.batch_id]
+    assert sorted(made) == sorted(stack.batches)
+    assert {each.state for each in store.fired.values()} <= {"ended"}
+    assert store.known[schedule_id].open is None
+    due = (stack.plain.now() - LATE - NOW) // HOUR
+    assert store.known[schedule_id].fired_for >= NOW + due * HOUR
+    firings = [batch.firing for batch in stack.plain.batch_store.batches.values()]
+    assert len(set(firings)) == len(firings)
+    assert json.dumps([each["schedule"] for each in batches_of(stack, schedule_id)]).count(schedule_id) == min(
+        20, len(made)
+    )
+
+
+def test_a_batch_that_was_made_is_that_of_its_firing_though_its_object_has_gone_since() -> None:
+    stack = Stack()
+    schedule_id = stack.schedule()
+    stack.plain.wait(HOUR)
+    stack.strikes.due = Strike("kill", _effects_until(stack, "create_batch"), after=True)
+    with suppress(Killed):
+        stack.tell(schedule_id, NOW + HOUR, stack.struck)
+    assert stack.strikes.struck == ["kill after create_batch"]
+    del stack.plain.bucket.stored[KEY]
+    assert [stack.tell(schedule_id, NOW + HOUR)] == stack.batches
+    assert stack.plain.executions.started == stack.batches
+
+
+def _effects_until(stack: Stack, name: str) -> int:
+    """Count the effects of a firing before the first of this name, on another stack."""
+    trial = Stack(**{member: value for member, value in stack.members.items() if member not in BODY})
+    schedule_id = trial.schedule()
+    trial.plain.wait(HOUR)
+    for effect in range(EFFECTS):
+        trial.strikes.due = Strike("fail", effect)
+        with suppress(BatchyardError):
+            trial.tell(schedule_id, NOW + HOUR, trial.struck)
+        if trial.strikes.struck and trial.strikes.struck[-1].endswith(f" {name}"):
+            return effect
+        trial = Stack(**{member: value for member, value in stack.members.items() if member not in BODY})
+        schedule_id = trial.schedule()
+        trial.plain.wait(HOUR)
+    raise AssertionError(f"no firing has the effect {name}")
+
+
+def test_of_two_workers_that_decide_otherwise_the_first_decision_holds() -> None:
+    stack = Stack()
+    schedule_id = stack.schedule()
+    stack.plain.wait(HOUR)
+    first = stack.tell(schedule_id, NOW + HOUR)
+    stack.plain.wait(HOUR)
+
+    def overtake() -> None:
+        stack.end_all()
+        stack.plain.wait(UNDER_WAY)
+        stack.sweep()
+
+    slow = stack.plain.schedule_store.end
+    stack.strikes.step = overtake
+    stack.struck.schedule_store.end = stack.strikes.around("end", slow)  # type: ignore[method-assign]
+    stack.strikes.due = Strike("overtake", 5)  # it decided that there is none, as the batch before still ran
+    ended = stack.tell(schedule_id, NOW + 2 * HOUR, stack.struck)
+    assert stack.strikes.struck == ["overtake before end"]
+    assert stack.batches == [first, ended]
+    assert stack.plain.schedule_store.known[schedule_id].last_batch_id == ended
+
+
+def test_a_firing_that_waits_when_its_schedule_is_deleted_is_none_and_the_schedule_goes() -> None:
+    stack = Stack(overlap="queue")
+    schedule_id = stack.schedule()
+    for hour in (1, 2):
+        stack.plain.wait(HOUR)
+        stack.tell(schedule_id, NOW + hour * HOUR)
+    store = stack.plain.schedule_store
+    assert store.known[schedule_id].waits_for is not None
+    requests.delete_schedule(stack.plain, "default", schedule_id)
+    stack.end_all()
+    stack.sweep()
+    stack.sweep()
+    assert len(stack.batches) == 1
+    assert {each.state for each in store.fired.values()} == {"ended"}
+    assert [*store.all()] == []
