@@ -6,7 +6,7 @@ from batchyard.domain import nesting, object_keys
 from batchyard.domain.batch import BatchError, InputObject
 from batchyard.domain.errors import NotFound, meant
 from batchyard.observability import logger
-from batchyard.planning import new_batch, options, retry_upload
+from batchyard.planning import new_batch, options, retry
 from batchyard.providers.windows import windows_for, wrong_window
 from batchyard.services import Services
 
@@ -53,8 +53,8 @@ def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -
         window, error = services.settings.completion_window, wrong
     batch = new_batch.build(services, batch_id, tenant, source, window, metadata=members, **named)
     error = error or new_batch.why_unaffordable(services, batch)
-    if error is None and retry_upload.asks(metadata):
-        error = retry_upload.start_retry(services, batch, metadata, named)
+    if error is None and retry.asks(metadata):
+        error = retry.start_retry(services, batch, metadata, named)
     elif error is None:
         new_batch.start(services, batch)
     if error is not None:

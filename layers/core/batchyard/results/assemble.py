@@ -15,10 +15,10 @@ from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
 from batchyard.domain import nesting, object_keys, statuses
 from batchyard.domain.attempt import RAN
-from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, BatchNext, Counts
+from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, Counts
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Shard, as_done
-from batchyard.domain.step import TimeBudget
+from batchyard.domain.step import BatchNext, TimeBudget
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.observability import logger
 from batchyard.planning import skipped, taken_over
