@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchyard.adapters.executions import Executions
     from batchyard.adapters.file_bucket import FileBucket
     from batchyard.adapters.file_store import FileStore
-    from batchyard.adapters.idempotency_store import IdempotencyStore
+    from batchyard.adapters.first_use_store import GatherStore, IdempotencyStore
     from batchyard.adapters.lambda_functions import LambdaFunction
     from batchyard.adapters.quota_store import QuotaStore
     from batchyard.adapters.secrets_manager import Secret
@@ -100,9 +100,16 @@ class Services:
     @cached_property
     def idempotency_store(self) -> IdempotencyStore:
         """Idempotency-Keys."""
-        from batchyard.adapters.idempotency_store import IdempotencyStore
+        from batchyard.adapters.first_use_store import IdempotencyStore
 
         return IdempotencyStore(self.settings.table)
+
+    @cached_property
+    def gather_store(self) -> GatherStore:
+        """Firings of gather folders, and the claims on their files."""
+        from batchyard.adapters.first_use_store import GatherStore
+
+        return GatherStore(self.settings.table)
 
     @cached_property
     def quota_store(self) -> QuotaStore:
