@@ -1,14 +1,17 @@
-"""API keys and Idempotency-Keys, in dictionaries."""
+"""API keys, Idempotency-Keys and firings, in dictionaries."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Protocol
 
 import msgspec
 
 from batchyard.adapters.api_key_store import KEEP_REVOKED, ApiKeyStore
-from batchyard.adapters.idempotency_store import FirstUse, IdempotencyStore
+from batchyard.adapters.first_use_store import OPEN, Firing, FirstUse, GatherStore, IdempotencyStore
 from batchyard.domain.api_key import ApiKey
+from batchyard.domain.batch import Batch
 from batchyard.domain.errors import NotFound, StoreError
+from batchyard.domain.statuses import FAILED
 
 LONGEST_KEY = 1_000  # bytes; the 1,024 of `pk`, which is a sort key of indexes too, have room for a prefix
 
@@ -66,6 +69,52 @@ class MemoryApiKeyStore(ApiKeyStore):
             return False
         self.counted[key_id, minute] += 1
         return True
+
+
+class MemoryBatches(Protocol):
+    """Where batches are found."""
+
+    def find_batch(self, batch_id: str) -> Batch | None: ...
+
+
+class MemoryGatherStore(GatherStore):
+    """Firings and claims in dictionaries, under the real ones' conditions."""
+
+    def __init__(self, batches: MemoryBatches) -> None:
+        self._batches = batches
+        self.firings: dict[str, Firing] = {}
+        self.claims: dict[tuple[str, str, str], str] = {}
+
+    def open(self, firing: Firing) -> Firing:
+        return self.firings.setdefault(firing.batch_id, firing)
+
+    def seal(self, firing: Firing, listed: str) -> Firing:
+        known = self.firings[firing.batch_id]
+        if known.listed is None:
+            self.firings[firing.batch_id] = msgspec.structs.replace(known, listed=listed)
+        return self.firings[firing.batch_id]
+
+    def end(self, firing: Firing, state: str) -> None:
+        if firing.batch_id in self.firings:
+            known = self.firings[firing.batch_id]
+            self.firings[firing.batch_id] = msgspec.structs.replace(known, state=state)
+
+    def open_firings(self) -> Iterator[Firing]:
+        return iter([each for each in self.firings.values() if each.state == OPEN])
+
+    def claimed(self, tenant: str, name: str, files: Collection[str]) -> dict[str, str]:
+        return {each: self.claims[tenant, name, each] for each in files if (tenant, name, each) in self.claims}
+
+    def claim(self, firing: Firing, file: str, now: int, over: str = "") -> bool:  # noqa: ARG002 - no time passes here
+        place = firing.tenant, firing.name, file
+        if self.claims.get(place) not in {None, firing.batch_id, over or None}:
+            return False
+        self.claims[place] = firing.batch_id
+        return True
+
+    def refused(self, batch_ids: Collection[str]) -> set[str]:
+        known = [found for each in batch_ids if (found := self._batches.find_batch(each))]
+        return {batch.batch_id for batch in known if batch.status == FAILED and batch.in_progress_at is None}
 
 
 class MemoryIdempotencyStore(IdempotencyStore):

@@ -27,6 +27,8 @@ class MemoryBucket(Bucket):
         self.stored: dict[str, bytes] = {}
         self.metadata: dict[str, dict[str, str]] = {}
         self.reads: list[tuple[int, int]] = []
+        #: when an object came, in Unix seconds; NOW if it is not said
+        self.arrived: dict[str, float] = {}
 
     def head(self, key: str, version_id: str | None = None) -> tuple[InputObject, dict[str, str]]:
         data = self.get(key)
@@ -38,14 +40,19 @@ class MemoryBucket(Bucket):
         keys = [key for key in sorted(self.stored) if key.startswith(prefix) and key > after]
         for begin in range(0, max(1, len(keys)), self.page):
             arrived = [
-                Arrived(self.head(key)[0], datetime.fromtimestamp(NOW, UTC)) for key in keys[begin : begin + self.page]
+                Arrived(self.head(key)[0], datetime.fromtimestamp(self.arrived.get(key, NOW), UTC))
+                for key in keys[begin : begin + self.page]
             ]
             yield InboxPage(arrived, arrived[-1].object.key if arrived else after)
 
     def chunks(
         self, source: InputObject, start: int = 0, stop: int | None = None, size: int = CHUNK
     ) -> Iterator[bytes]:
-        data, stop = self.get(source.key), source.size if stop is None else stop
+        stop = source.size if stop is None else stop
+        if source.files is not None:
+            yield from self.file_list(source).read(self.chunks, start, stop)
+            return
+        data = self.get(source.key)
         if hashlib.md5(data, usedforsecurity=False).hexdigest() != source.etag:
             raise InputGone(source.uri)
         self.reads.append((start, stop))

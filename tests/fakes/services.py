@@ -19,7 +19,7 @@ from batchyard.providers.entries import Entry
 from batchyard.providers.limits import most_in_ledger
 from batchyard.services import Services
 from batchyard.settings import Settings
-from tests.fakes.api_stores import MemoryApiKeyStore, MemoryIdempotencyStore
+from tests.fakes.api_stores import MemoryApiKeyStore, MemoryGatherStore, MemoryIdempotencyStore
 from tests.fakes.batches import BUCKET, NOW
 from tests.fakes.bucket import MemoryBucket, MemoryFileBucket
 from tests.fakes.provider import ScriptedProvider
@@ -145,6 +145,10 @@ class MemoryAdapters(Services):
     @cached_property
     def idempotency_store(self) -> MemoryIdempotencyStore:
         return MemoryIdempotencyStore()
+
+    @cached_property
+    def gather_store(self) -> MemoryGatherStore:
+        return MemoryGatherStore(self.batch_store)
 
     @cached_property
     def webhook_receipts(self) -> MemoryWebhookReceipts:

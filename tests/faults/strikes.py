@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ADAPTERS: Final = (
     "bucket",
     "batch_store",
+    "gather_store",
     "sweep_store",
     "executions",
     "event_bus",

@@ -38,8 +38,8 @@ METRICS: Final[Mapping[str, Metric]] = {
     # What the sweep has done: each is explained in docs/failures.md.
     **dict.fromkeys(
         (
-            "UploadsStarted", "ExecutionsStarted", "ExecutionsRestarted", "BatchesGivenUp", "GivenUpBatchesAdvanced",
-            "BatchesFailed", "ProviderBatchesAdopted", "ProviderBatchesCancelled", "ProviderFilesDeleted",
+            "UploadsStarted", "FiringsEnded", "ExecutionsStarted", "ExecutionsRestarted", "BatchesGivenUp",
+            "GivenUpBatchesAdvanced", "BatchesFailed", "ProviderBatchesAdopted", "ProviderBatchesCancelled", "ProviderFilesDeleted",
             "ReservationsReleased", "LedgersCorrected", "StoredBytesCorrected", "StoredFilesRemoved", "CopiesRemoved",
             "BatchesSettled", "SchedulesFired", "SchedulesMended", "SetApart",
             "ProviderFailures",

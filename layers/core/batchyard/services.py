@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from batchyard import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from batch_client import Dialect
     from batchyard.adapters.api_key_store import ApiKeyStore
     from batchyard.adapters.batch_store import BatchStore
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from batchyard.adapters.executions import Executions, LambdaFunction
     from batchyard.adapters.file_bucket import FileBucket
     from batchyard.adapters.file_store import FileStore
-    from batchyard.adapters.idempotency_store import IdempotencyStore
+    from batchyard.adapters.first_use_store import GatherStore, IdempotencyStore
     from batchyard.adapters.quota_store import QuotaStore
     from batchyard.adapters.schedule_store import ScheduleStore
     from batchyard.adapters.secrets_manager import Secret
@@ -46,8 +44,7 @@ class Services:
     ) -> None:  # fmt: skip
         """Keep the arguments; the rest is built from the settings. `provider` replaces the client, or several by name."""
         self.settings, self.clock, self.chance = settings, clock, chance
-        self._provider = provider
-        self._missing: dict[str, Account] = {}  # those that shards name, and the settings do not
+        self._provider, self._missing = provider, dict[str, "Account"]()  # whom shards name, and the settings do not
 
     @cached_property
     def bucket(self) -> Bucket:
@@ -94,9 +91,16 @@ class Services:
     @cached_property
     def idempotency_store(self) -> IdempotencyStore:
         """Idempotency-Keys."""
-        from batchyard.adapters.idempotency_store import IdempotencyStore
+        from batchyard.adapters.first_use_store import IdempotencyStore
 
         return IdempotencyStore(self.settings.table)
+
+    @cached_property
+    def gather_store(self) -> GatherStore:
+        """Firings of gather folders, and the claims on their files."""
+        from batchyard.adapters.first_use_store import GatherStore
+
+        return GatherStore(self.settings.table)
 
     @cached_property
     def quota_store(self) -> QuotaStore:
@@ -172,8 +176,7 @@ class Services:
         """The clock of AWS that fires schedules."""
         from batchyard.adapters.event_bus import ScheduleClock
 
-        of = self.settings
-        return ScheduleClock(of.schedule_group, of.trigger_function, of.schedule_role_arn, of.dead_letters_arn)
+        return ScheduleClock(*self.settings.of_schedules)
 
     @cached_property
     def event_bus(self) -> EventBus:
@@ -226,9 +229,7 @@ class Services:
         from batchyard.providers.entries import missing
 
         known = self.accounts.get(name or next(iter(self.accounts))) or self._missing.get(name)
-        if known is None:
-            known = self._missing[name] = self._account(missing(name))
-        return known
+        return known or self._missing.setdefault(name, self._account(missing(name)))
 
     def _account(self, entry: Entry) -> Account:
         from batchyard.providers.account import Account

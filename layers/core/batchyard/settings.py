@@ -101,6 +101,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return [tenant for each in self.tenants.split(",") if (tenant := each.strip())]
 
     @property
+    def of_schedules(self) -> tuple[str, str, str, str]:
+        """Return the group of schedules, what they invoke, by which role, and who takes what nobody takes."""
+        return self.schedule_group, self.trigger_function, self.schedule_role_arn, self.dead_letters_arn
+
+    @property
     def private_webhooks(self) -> bool:
         """Tell whether webhooks may go to any address, also by plain http."""
         return self.webhooks_to_private_addresses == "true"

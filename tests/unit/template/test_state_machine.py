@@ -9,9 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from batchyard.domain import object_keys
-from batchyard.domain.batch import BatchNext
 from batchyard.domain.errors import StaleRecord, StoreError
-from batchyard.domain.step import Next
+from batchyard.domain.step import BatchNext, Next
 from tests.unit.template.documents import (
     INTEGRATIONS,
     Json,

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectVersionTypeDef
 
+    from batchyard.adapters.object_join import FileList
+
 CHUNK: Final = 8 * 1024 * 1024  # bytes of one request
 PIECE: Final = 256 * 1024  # bytes at a time, few enough for the processor's cache
 CHECKSUMS: Final = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
 TRIES: Final = 3  # of a range whose body breaks off
+MOST_LISTS: Final = 4  # of gathered files that a process remembers
 
 
 class Arrived(NamedTuple):
@@ -79,10 +82,31 @@ class Bucket:
     def chunks(
         self, source: InputObject, start: int = 0, stop: int | None = None, size: int = CHUNK
     ) -> Iterator[bytes]:
-        """Yield the bytes `[start, stop)` of an object in small pieces; one request reads `size` bytes."""
+        """Yield the bytes `[start, stop)` of an object in small pieces; one request reads `size` bytes.
+
+        Of a gathered input no piece has bytes of two files.
+        """
         stop = source.size if stop is None else stop
+        if source.files is not None:
+            yield from self.file_list(source).read(self.chunks, start, stop)
+            return
         for begin in range(start, stop, size):
             yield from self._range(source, begin, min(begin + size, stop))
+
+    def file_list(self, source: InputObject) -> FileList:
+        """Return the files of a gathered input; raises NotFound."""
+        from batchyard.adapters.object_join import FileList  # noqa: PLC0415 - few inputs are gathered
+
+        key = source.files or ""
+        if key not in self._lists:
+            if len(self._lists) >= MOST_LISTS:
+                self._lists.clear()
+            self._lists[key] = FileList.unpack(source, self.get(key))
+        return self._lists[key]
+
+    @cached_property
+    def _lists(self) -> dict[str, FileList]:
+        return {}
 
     def _range(self, source: InputObject, start: int, stop: int) -> Iterator[bytes]:
         """Read a range; if the body breaks off, request the rest. botocore repeats only whole requests."""

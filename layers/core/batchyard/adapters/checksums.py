@@ -26,6 +26,13 @@ def shown(crc32: int) -> str:
     return f"CRC32:{base64.b64encode(crc32.to_bytes(4, 'big')).decode()}"
 
 
+def read(checksum: str | None) -> int | None:
+    """Read a CRC-32 that S3 shows; None for any other checksum."""
+    if checksum is None or not checksum.startswith("CRC32:"):
+        return None
+    return int.from_bytes(base64.b64decode(checksum.removeprefix("CRC32:")), "big")
+
+
 def _product(one: int, other: int) -> int:
     """Multiply two polynomials over GF(2), modulo the polynomial of CRC-32."""
     found = 0

@@ -1,21 +1,32 @@
-"""One object made of many small ones, several of which are read and written at a time."""
+"""Many objects as one, several of which are read at a time: joined into one object, or read one after the other."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from itertools import count, islice
+from bisect import bisect_right
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import accumulate, count, islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+
+import msgspec
 
 from batchyard.adapters.aws import translated
 from batchyard.adapters.object_writer import CHECKSUM, PART, CompletedPart, shown
+from batchyard.domain.batch import InputObject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from mypy_boto3_s3 import S3Client
 
+    Read = Callable[[InputObject, int, int], Iterator[bytes]]
+
 WORKERS: Final = 6
+READERS: Final = 8  # of files, at a time
+AHEAD: Final = 16  # files that are read before they are asked for
+SMALL: Final = 512 * 1024  # bytes of a file, at most, that is read ahead
+LINE_END: Final = b"\n"
 
 
 class SmallObject(NamedTuple):
@@ -76,6 +87,90 @@ class ObjectJoin:
 
     def _where(self) -> Any:  # noqa: ANN401 - unpacked into calls that take these three among others
         return {"Bucket": self._bucket, "Key": self._key, "UploadId": self._multipart_id}
+
+
+class GatheredFile(msgspec.Struct, frozen=True, array_like=True):
+    """One version of one file of a gather folder."""
+
+    #: Its name below the folder.
+    name: str
+    etag: str
+    #: Bytes.
+    size: int
+    version_id: str | None
+    #: When the file came, in Unix seconds.
+    at: int
+
+
+class Piece(NamedTuple):
+    """Bytes of a file: those from `start` to `stop`, and then perhaps a line end of ours."""
+
+    source: InputObject
+    start: int
+    stop: int
+    ends: bool
+
+    def read(self, read: Read) -> bytes:
+        """Read all bytes."""
+        return b"".join(read(self.source, self.start, self.stop)) + (LINE_END if self.ends else b"")
+
+
+class FileList:
+    """The files of a gathered input. They are read one after the other, with a line end of ours behind each of them."""
+
+    def __init__(self, source: InputObject, files: list[GatheredFile]) -> None:
+        """Take the input, and the files that its list names."""
+        self._source, self.files = source, files
+        #: The byte of the input at which each file begins, and at last the size of the input.
+        self.starts = list(accumulate((file.size + 1 for file in files), initial=0))
+
+    @classmethod
+    def unpack(cls, source: InputObject, data: bytes) -> FileList:
+        """Decode a list that `pack_files` encoded."""
+        return cls(source, msgspec.msgpack.decode(data, type=list[GatheredFile]))
+
+    def __len__(self) -> int:
+        """Count the files."""
+        return len(self.files)
+
+    def file(self, at: int) -> InputObject:
+        """Return the object of a file."""
+        file = self.files[at]
+        return InputObject(
+            self._source.bucket, self._source.key + file.name, file.etag, file.size, version_id=file.version_id
+        )
+
+    def read(self, read: Read, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the bytes `[start, stop)` of the input, with the help of `read`, which reads a range of an object.
+
+        No chunk has bytes of two files. Some small files are read ahead, so memory is bounded.
+        """
+        waiting = deque[Future[bytes]]()
+        with ThreadPoolExecutor(READERS) as readers:
+            for piece in self._pieces(start, stop):
+                if piece.stop - piece.start <= SMALL:
+                    waiting.append(readers.submit(piece.read, read))
+                    if len(waiting) > AHEAD:
+                        yield waiting.popleft().result()
+                    continue
+                while waiting:
+                    yield waiting.popleft().result()
+                yield from read(piece.source, piece.start, piece.stop)
+                yield from [LINE_END] if piece.ends else []
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _pieces(self, start: int, stop: int) -> Iterator[Piece]:
+        at = max(0, bisect_right(self.starts, start) - 1)
+        while start < stop:
+            begin, size, end = self.starts[at], self.files[at].size, min(stop, self.starts[at + 1])
+            yield Piece(self.file(at), start - begin, min(size, end - begin), ends=end - begin > size)
+            start, at = end, at + 1
+
+
+def pack_files(files: Sequence[GatheredFile]) -> bytes:
+    """Encode a list of files."""
+    return msgspec.msgpack.encode(files)
 
 
 def _groups(sources: Sequence[SmallObject]) -> Iterator[list[SmallObject]]:

@@ -13,13 +13,16 @@ from batchyard.planning import options
 from batchyard.providers.windows import Windows, wrong_window
 
 EXPIRY_MEMBERS: Final = {"anchor", "seconds"}
-MEMBERS: Final = ("input_file_id", "endpoint", "completion_window")
+FILE, PREFIX = "input_file_id", "input_prefix"  # one of them names the input
+MEMBERS: Final = ("endpoint", "completion_window")
 
 
 class BatchRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A body that was checked."""
 
     input_file_id: str
+    #: The gather folder whose new files are the input; None if a file is.
+    input_prefix: str | None
     endpoint: str
     completion_window: str
     metadata: dict[str, str] | None
@@ -31,8 +34,9 @@ class BatchRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     def members(self) -> dict[str, Any]:
         """Return the members of the batch that follow from the request alone."""
-        names = ("endpoint", "metadata", "output_expires_after", "input_file_id")
-        return {**{name: getattr(self, name) for name in names}, **self.options}
+        names = ("endpoint", "metadata", "output_expires_after")
+        file = {} if self.input_prefix else {"input_file_id": self.input_file_id}
+        return {**{name: getattr(self, name) for name in names}, **file, **self.options}
 
 
 def check(
@@ -44,11 +48,15 @@ def check(
     """
     if not isinstance(body, dict):
         raise invalid_request(BatchError("invalid_type", "The body must be a JSON object."))
-    for name in MEMBERS:
+    gathers = body.get(PREFIX) is not None
+    for name in (PREFIX if gathers else FILE, *MEMBERS):
         if body.get(name) is None:
             raise missing_parameter(name)
         if not isinstance(body[name], str):
             raise invalid_request(BatchError("invalid_type", f"'{name}' must be a string.", name))
+    if gathers and body.get(FILE) is not None:
+        message = f"'{FILE}' and '{PREFIX}' name one input each. Name one of them."
+        raise invalid_request(BatchError("invalid_value", message, PREFIX))
     wrong = _wrong_endpoint(body, ENDPOINTS | endpoints) or wrong_window(windows, body["completion_window"])
     wrong = wrong or _wrong_metadata(body) or _wrong_expiry(body)
     spelled = options.spelled(body)
@@ -56,7 +64,8 @@ def check(
     wrong = wrong or options.misspelled(body) or options.twice(body) or options.wrong(named, providers)
     if wrong is not None:
         raise invalid_request(wrong)
-    given: dict[str, Any] = {name: spelled.get(name) for name in (*MEMBERS, "metadata", "output_expires_after")}
+    names = (PREFIX, *MEMBERS, "metadata", "output_expires_after")
+    given: dict[str, Any] = {FILE: spelled.get(FILE) or "", **{name: spelled.get(name) for name in names}}
     return BatchRequest(**given, options=named, body=spelled)
 
 

@@ -7,23 +7,27 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.adapters.idempotency_store import FirstUse
+from batchyard.adapters.first_use_store import FirstUse
 from batchyard.api import files, tenancy
-from batchyard.api.batch_request import BatchRequest
+from batchyard.api.batch_request import PREFIX, BatchRequest
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id
 from batchyard.domain.errors import ApiError, BatchyardError, invalid_request
 from batchyard.domain.numbers import DAY
+from batchyard.gathering import fire
 from batchyard.planning import new_batch
 from batchyard.services import Services
 
 S3_URI: Final = r"(?s)s3://([^/]+)/(.+)"
+SHOWN: Final = 200  # characters of a prefix
 LONGEST_KEY: Final = 1_024  # bytes, in S3
 KEEP_KEYS: Final = 30 * DAY  # an Idempotency-Key is remembered
 
 
 def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, idempotency_key: str | None) -> Batch:
     """Create or find the batch for a request, and start it; raises ApiError for a foreign object or a reused key."""
+    if wanted.input_prefix:
+        return _gathered(services, tenant, wanted, wanted.input_prefix, idempotency_key)
     source = _source(services, tenant, wanted.input_file_id)
     batch_id, token = _batch_id(services, wanted, source), f"batch_{uuid.uuid4().hex}"
     if idempotency_key is not None:
@@ -43,6 +47,31 @@ def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, i
         batch = msgspec.structs.replace(batch, batch_id=token)
         created = services.batch_store.create_batch(batch)
     return _start(services, batch, created=created, forget=idempotency_key is None)
+
+
+def _gathered(services: Services, tenant: str, wanted: BatchRequest, prefix: str, idempotency_key: str | None) -> Batch:
+    """Fire a gather folder of the tenant; raises ApiError if no new file is there."""
+    owner = object_keys.owner_of_folder(prefix)
+    if owner is None or owner[0] != tenant:
+        allowed = object_keys.gather_folder(tenant, "<name>")
+        raise invalid_request(
+            BatchError("invalid_value", f"input_prefix must be {allowed}, with '/' at its end.", PREFIX)
+        )
+    token = f"batch_{uuid.uuid4().hex}" if idempotency_key is None else derived_id("api", tenant, idempotency_key)
+    batch_id = fire.id_of(*owner, token)
+    if idempotency_key is not None:
+        batch_id = remember(services, token, batch_id, new_batch.fingerprint(wanted.body))
+    members = {**wanted.members(), "owned_by_request": token}
+    unmade = new_batch.build(services, batch_id, tenant, _nowhere(services), wanted.completion_window, **members)
+    tenancy.check_open_batches(services, tenant, batch_id)
+    tenancy.check_budget(services, unmade)
+    batch = fire.fire(services, *owner, token, {fire.WINDOW: wanted.completion_window, **members})
+    if batch is None:
+        message = (
+            f"No new file is below '{prefix[:SHOWN]}': each file there belongs to a batch already, or there is none."
+        )
+        raise invalid_request(BatchError("nothing_to_gather", message, PREFIX))
+    return batch
 
 
 def _take_over(services: Services, batch: Batch, options: dict[str, Any]) -> bool:

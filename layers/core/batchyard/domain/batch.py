@@ -1,7 +1,6 @@
 """A batch: its record, and its shape in OpenAI's API."""
 
 import hashlib
-from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
@@ -30,20 +29,8 @@ AS_RECORDED: Final = (
 )  # fmt: skip
 
 
-class BatchNext(StrEnum):
-    """What follows Plan or Assemble: the word by which the batch's state machine chooses the next state."""
-
-    PLAN = "plan"
-    RUN = "run"  # the shards, in the history of this execution
-    RUN_DISTRIBUTED = "run_distributed"  # the shards of a batch that one history cannot hold
-    ASSEMBLE = "assemble"
-    REFUSED = "refused"
-    FAILED = "failed"
-    DONE = "done"
-
-
 class InputObject(msgspec.Struct, frozen=True):
-    """One version of one object in the data bucket."""
+    """One version of one object in the data bucket, or the files of a folder of it."""
 
     bucket: str
     key: str
@@ -53,6 +40,9 @@ class InputObject(msgspec.Struct, frozen=True):
     version_id: str | None = None
     #: S3's own checksum of the whole object, as `CRC64NVME:…` in base64.
     checksum: str | None = None
+    #: Of a gathered batch, whose input is many files one after the other: the key of their list, and how many there are.
+    files: str | None = None
+    file_count: int = 0
 
     @property
     def uri(self) -> str:
@@ -174,6 +164,11 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         return self.changed or self.source or self.input
 
     @property
+    def gathered(self) -> bool:
+        """Tell whether the input is the files of a gather folder."""
+        return self.input.files is not None
+
+    @property
     def ended(self) -> bool:
         """Tell whether the status can change no more."""
         return self.status in statuses.ENDED
@@ -207,6 +202,8 @@ def shape(batch: Batch) -> dict[str, Any]:
 def _options(batch: Batch) -> dict[str, Any]:
     """Show our own options and the estimate, if the request named any."""
     asked = {
+        "input_prefix": batch.input.key if batch.input.files else None,
+        "input_files": batch.input.file_count or None,
         "on_invalid": batch.on_invalid if batch.on_invalid != REFUSE else None,
         "dry_run": batch.dry_run or None,
         "provider": batch.provider,

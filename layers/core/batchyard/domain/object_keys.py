@@ -5,6 +5,8 @@ from typing import Final
 
 INBOX: Final = "inbox/"
 FILES: Final = "files/"
+GATHER: Final = "gather/"
+RUN: Final = "RUN"  # an object of this name fires its gather folder
 # The names of the results of a batch.
 OUTPUT: Final = "output.jsonl"
 ERRORS: Final = "errors.jsonl"
@@ -12,6 +14,7 @@ MESSAGES: Final = "messages.jsonl"
 REPORT: Final = "report.json"
 DEFAULT_TENANT: Final = "default"
 LONGEST_TENANT: Final = 256  # bytes
+FOLDER: Final = r"gather/([^/]+)/([^/]+)/"
 UPLOAD: Final = r"(batch_[0-9a-f]+)-([0-9]{5,9})-([0-9]{4,9})"
 FILE: Final = r"files/([^/]+)/(file-[0-9A-Za-z]{22})"
 ATTEMPT: Final = r"(batch_[0-9a-f]+)/([0-9]{1,9})/([0-9]{1,9})"
@@ -33,6 +36,22 @@ def sound_tenant(tenant: str) -> bool:
 def readable_by(tenant: str, key: str) -> bool:
     """Tell whether an input object belongs to the tenant."""
     return key.startswith(f"{FILES}{tenant}/") or (key.startswith(INBOX) and tenant_of(key) == tenant)
+
+
+def gather_folder(tenant: str, name: str) -> str:
+    """Name a gather folder; its files may lie deeper."""
+    return f"{GATHER}{tenant}/{name}/"
+
+
+def owner_of_folder(prefix: str) -> tuple[str, str] | None:
+    """Read tenant and name from the prefix of a gather folder; None for any other prefix."""
+    found = re.fullmatch(FOLDER, prefix, re.DOTALL)
+    return (found[1], found[2]) if found else None
+
+
+def result_of_file(tenant: str, batch_id: str, file: str, name: str) -> str:
+    """Name a result of one file of a gathered batch, which lies in its folder as `file`."""
+    return f"results/{tenant}/{batch_id}/files/{file}/{name}"
 
 
 def file(tenant: str, file_id: str) -> str:
@@ -118,6 +137,21 @@ def unanswered(batch_id: str, shard: int, version: int) -> str:
 def unanswered_shards(batch_id: str) -> str:
     """Name the list of the shards with unanswered lines."""
     return f"work/{batch_id}/shards/unanswered.msgpack"
+
+
+def gathered(batch_id: str, digest: str) -> str:
+    """Name a list of the files of a firing, by the digest of the list."""
+    return f"work/{batch_id}/plan/files-{digest}.msgpack"
+
+
+def file_table(batch_id: str) -> str:
+    """Name what the plan has read of each file of a gathered batch."""
+    return f"work/{batch_id}/plan/read.msgpack"
+
+
+def file_counts(batch_id: str) -> str:
+    """Name the counts of each file of a gathered batch, and how far its results are written."""
+    return f"work/{batch_id}/results/files.msgpack"
 
 
 def results_progress(batch_id: str) -> str:

@@ -1,4 +1,4 @@
-"""What the state machine of a shard hands from step to step, how many steps one execution holds, and the time of one.
+"""What the state machines hand from step to step, how many steps of a shard one execution holds, and the time of one.
 
 Step Functions fails a Standard execution after 25,000 events. An execution of a shard takes nine events a turn (a step,
 Wait, Next?), and three more for each retry of a step. The execution of a batch takes, in an inline Map, twelve events a
@@ -37,6 +37,18 @@ class Next(StrEnum):
     POLL = "poll"
     COLLECT = "collect"
     CONTINUE = "continue"  # in a fresh execution
+    DONE = "done"
+
+
+class BatchNext(StrEnum):
+    """What follows Plan or Assemble: the word by which the batch's state machine chooses the next state."""
+
+    PLAN = "plan"
+    RUN = "run"  # the shards, in the history of this execution
+    RUN_DISTRIBUTED = "run_distributed"  # the shards of a batch that one history cannot hold
+    ASSEMBLE = "assemble"
+    REFUSED = "refused"
+    FAILED = "failed"
     DONE = "done"
 
 

@@ -131,6 +131,11 @@ class Run:
         """Return the position of each line."""
         return memoryview(self._index().positions).cast("Q")
 
+    def places(self) -> tuple[memoryview[int], memoryview[int]]:
+        """Return the position of each line, and the bytes of each."""
+        index = self._index()
+        return memoryview(index.positions).cast("Q"), memoryview(index.sizes).cast("I")
+
     def find(self, wanted: Sequence[int]) -> list[LineInRun]:
         """Find the lines with these positions, which ascend; a position that the run lacks is left out."""
         index = self._index()

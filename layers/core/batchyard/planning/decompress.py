@@ -100,8 +100,8 @@ def source_of(services: Services, batch: Batch, progress: PlanProgress, budget: 
     When time runs out, the progress keeps what is written. The next call unpacks from the start again, as gzip needs, and
     writes what is missing. So one invocation must unpack all, though several may write.
     """
-    if batch.source is not None:
-        return batch.source
+    if batch.source is not None or batch.gathered:
+        return batch.source or batch.input
     first = b"".join(services.bucket.chunks(batch.input, 0, min(len(GZIP), batch.input.size)))
     if first != GZIP:
         return batch.input

@@ -1,16 +1,26 @@
 """Make a batch of an object that was put into the inbox: one upload, one batch."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from batchyard.domain import nesting, object_keys
 from batchyard.domain.batch import BatchError, InputObject
 from batchyard.domain.errors import NotFound, meant
 from batchyard.observability import logger
-from batchyard.planning import new_batch, options, retry_upload
+from batchyard.planning import new_batch, options, retry
 from batchyard.providers.windows import windows_for, wrong_window
 from batchyard.services import Services
 
 SHOWN_TENANT: Final = 64  # characters
+
+
+class Asked(NamedTuple):
+    """What the user metadata of an object asks for."""
+
+    window: str
+    #: Of the batch.
+    members: dict[str, Any]
+    #: Why that cannot be followed; None if it can.
+    error: BatchError | None
 
 
 def intake(services: Services, bucket: str, key: str, version_id: str | None = None) -> str | None:
@@ -43,6 +53,21 @@ def is_folder(uploaded: InputObject) -> bool:
 
 def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -> str:
     batch_id, tenant = new_batch.batch_id_of(source), object_keys.tenant_of(source.key)
+    asked = asked_by(services, tenant, metadata)
+    batch = new_batch.build(services, batch_id, tenant, source, asked.window, **asked.members)
+    error = asked.error or new_batch.why_unaffordable(services, batch)
+    if error is None and retry.asks(metadata):
+        named = {name: value for name, value in asked.members.items() if name != "metadata"}
+        error = retry.start_retry(services, batch, metadata, named)
+    elif error is None:
+        new_batch.start(services, batch)
+    if error is not None:
+        new_batch.refuse(services, batch, error)
+    return batch_id
+
+
+def asked_by(services: Services, tenant: str, metadata: dict[str, str]) -> Asked:
+    """Read what the user metadata of an object asks for."""
     window = metadata.get("completion-window", services.settings.completion_window)
     members, error = _metadata(metadata)
     named = options.of_metadata(metadata)
@@ -51,15 +76,7 @@ def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -
         named, error = {}, wrong_option
     if wrong := wrong_window(windows_for(services.accounts, named.get("provider")), window):
         window, error = services.settings.completion_window, wrong
-    batch = new_batch.build(services, batch_id, tenant, source, window, metadata=members, **named)
-    error = error or new_batch.why_unaffordable(services, batch)
-    if error is None and retry_upload.asks(metadata):
-        error = retry_upload.start_retry(services, batch, metadata, named)
-    elif error is None:
-        new_batch.start(services, batch)
-    if error is not None:
-        new_batch.refuse(services, batch, error)
-    return batch_id
+    return Asked(window, {"metadata": members, **named}, error)
 
 
 def _unlisted(services: Services, tenant: str) -> BatchError | None:

@@ -8,13 +8,14 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain import object_keys, statuses
-from batchyard.domain.batch import SKIP, Batch, BatchError, BatchNext, InputObject
+from batchyard.domain.batch import SKIP, Batch, BatchError, InputObject
 from batchyard.domain.errors import BatchyardError, NotFound, UploadGone
-from batchyard.domain.step import OutOfTime, TimeBudget, fits_inline
+from batchyard.domain.step import BatchNext, OutOfTime, TimeBudget, fits_inline
 from batchyard.lines import file_kinds
+from batchyard.lines.gathered_names import GROWTH
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.observability import logger
-from batchyard.planning import plan_end
+from batchyard.planning import gathered_scan, plan_end
 from batchyard.planning.changed_lines import ChangedLines
 from batchyard.planning.decompress import Damaged, TooMuch, source_of
 from batchyard.planning.parent import CannotRetry, parent_of
@@ -73,6 +74,7 @@ def _plan(services: Services, batch_id: str, seconds_left: Callable[[], float], 
             progress = fresh
         if not _scan(services, batch, progress, seconds_left):
             return _planned(services, batch, BatchNext.PLAN)
+        gathered_scan.end(services, batch, progress)
         batch = services.batch_store.batch(batch_id)
         if not _fits(progress, batch):  # the request changed during the scan
             return _plan(services, batch_id, seconds_left, resume=False)
@@ -136,12 +138,13 @@ def _side_by_side(services: Services, batch: Batch) -> int:
 def _scan(services: Services, batch: Batch, progress: PlanProgress, seconds_left: Callable[[], float]) -> bool:
     """Bring the progress to the end of the input; False when time ran out before and the progress is written."""
     begun, budget = _stage(progress), TimeBudget(seconds_left)
-    skipped = Skipped(services.bucket, batch.batch_id, progress)
-    targets = targets_of(services, batch.provider, batch.completion_window)
+    places = gathered_scan.places_so_far(services, batch, progress)
+    skipped = Skipped(services.bucket, batch.batch_id, progress, places)
+    targets = targets_of(services, batch.provider, batch.completion_window, GROWTH if batch.gathered else 0)
     scan = InputScan(targets, batch.endpoint, progress, skipped if batch.on_invalid == SKIP else None)
     try:
         source = source_of(services, batch, progress, budget)
-        scan.parent = parent_of(services, batch, progress, skipped)
+        scan.places, scan.parent = places, parent_of(services, batch, progress, skipped, places)
         if wrong_kind := _wrong_kind(services, batch, source, progress):
             return _refuse_whole(scan, wrong_kind)
         _read(services, batch, source, scan, budget)
@@ -165,7 +168,11 @@ def _scan(services: Services, batch: Batch, progress: PlanProgress, seconds_left
 def _read(services: Services, batch: Batch, source: InputObject, scan: InputScan, budget: TimeBudget) -> None:
     """Read the input to its end; raises OutOfTime between two lines."""
     with ChangedLines(services, batch, scan.progress) if batch.retry_body else nullcontext() as scan.changed:
-        for full in scan.take(services.bucket.chunks(source, scan.progress.offset)):
+        for full in (
+            gathered_scan.FileScan(services, batch, scan).take()
+            if batch.gathered
+            else scan.take(services.bucket.chunks(source, scan.progress.offset))
+        ):
             if full is not None:
                 _write(services, batch, full, scan.progress)
             else:
@@ -210,7 +217,7 @@ def _stage(progress: PlanProgress) -> tuple[int, ...]:
 
 def _wrong_kind(services: Services, batch: Batch, source: InputObject, progress: PlanProgress) -> BatchError | None:
     """Say why the input holds no lines at all; None if it may hold some, or was looked at before."""
-    if progress.offset:
+    if progress.offset or batch.gathered:
         return None
     start = b"".join(services.bucket.chunks(source, 0, min(file_kinds.START, source.size)))
     return file_kinds.wrong_kind(start, of_lines=batch.on_invalid == SKIP)

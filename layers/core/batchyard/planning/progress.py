@@ -7,6 +7,7 @@ import msgspec
 from batchyard.adapters.object_writer import Begun
 from batchyard.domain import object_keys
 from batchyard.domain.batch import REFUSE, BatchError, InputObject
+from batchyard.lines.file_places import FileRead
 from batchyard.lines.shard_lines import PackedLines
 from batchyard.planning.duplicates import Repeats
 from batchyard.planning.output_limits import OutputLimits
@@ -53,6 +54,9 @@ class RetryProgress(msgspec.Struct):
     #: The byte of each copy from which the reading goes on.
     output_offset: int = 0
     errors_offset: int = 0
+    #: Of a gathered input: the lines of each result that are left of the file that is read.
+    output_left: int = 0
+    errors_left: int = 0
     #: Answers that are taken over, and the runs of them.
     taken: int = 0
     taken_runs: list[TakenRun] = []
@@ -140,6 +144,8 @@ class PlanProgress(msgspec.Struct, kw_only=True):
     sized_shards: int = 0
     #: Shards that are still to be copied, because reading them from the source takes too long.
     scattered: set[int] = set()
+    #: Of a gathered input: what is read of its files.
+    files_read: list[FileRead] = []
     #: Only of a retry.
     retry: RetryProgress = msgspec.field(default_factory=RetryProgress)
 

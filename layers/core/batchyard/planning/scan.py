@@ -28,6 +28,7 @@ from batchyard.planning.skipped import Skipped
 from batchyard.planning.splitting import MOST_TARGETS, ShardLimits, Splitter, Targets
 
 if TYPE_CHECKING:
+    from batchyard.lines.file_places import FilePlaces
     from batchyard.planning.changed_lines import ChangedLines
     from batchyard.planning.parent import ParentResults
 
@@ -50,13 +51,14 @@ class InputScan:
         self._skipped = skipped
         self.parent: ParentResults | None = None  # only of a retry
         self.changed: ChangedLines | None = None  # only of a retry that changes bodies
+        self.places: FilePlaces | None = None  # only of a gathered input
         self.progress = progress
         self._meter = Meter(progress.output_limits) if progress.metered else None
         self._endpoint = endpoint
         self._latest: tuple[str, str] | None = None  # target of the last good line, if it has no inputs to count
         self._targets, self._limits = targets, ShardLimits(0, 0, 0)  # those of the last good line
         self._longest = min(LONGEST_LINE, targets.longest_line)
-        self.ids = None if progress.offset else Ids()  # another process has other hashes
+        self.ids: Ids | None = None if progress.offset else Ids()  # another process has other hashes
         self._splitter = Splitter(progress.shards, map(ShardLines.unpacked, progress.open_shards))
 
     def take(self, chunks: Iterable[bytes]) -> Iterator[ShardLines | None]:
@@ -80,6 +82,8 @@ class InputScan:
     def add_error(self, error: BatchError, number: int | None = None) -> None:
         """Count an error, and keep it if it is among the first thousand and the record of the batch has room for it."""
         progress = self.progress
+        if self.places is not None and number is not None:
+            error = self.places.named(error, number)
         size = len(error.message.encode("utf-8", "replace")) + ERROR_OVERHEAD
         if len(progress.errors) < SHOWN_ERRORS and progress.errors_bytes + size <= MOST_ERROR_BYTES:
             progress.errors.append(msgspec.structs.replace(error, line=number))

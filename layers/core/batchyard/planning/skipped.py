@@ -7,6 +7,7 @@ from typing import Final
 from batchyard.adapters.bucket import Bucket
 from batchyard.domain import object_keys, outcomes
 from batchyard.domain.batch import BatchError
+from batchyard.lines.file_places import FilePlaces
 from batchyard.lines.runs import Run, RunWriter
 from batchyard.planning.progress import PlanProgress
 
@@ -16,14 +17,16 @@ MOST_IN_RUN: Final = 4 * 1024 * 1024  # bytes of error lines, which are held unt
 class Skipped:
     """Write the error lines of skipped lines as runs; a run is named by its lines, so another try of a plan writes the same."""
 
-    def __init__(self, bucket: Bucket, batch_id: str, progress: PlanProgress) -> None:
-        """Count lines and runs in the progress."""
-        self._bucket, self._batch_id, self._progress = bucket, batch_id, progress
+    def __init__(self, bucket: Bucket, batch_id: str, progress: PlanProgress, places: FilePlaces | None = None) -> None:
+        """Count lines and runs in the progress; a line of a gathered input is told by its place in its file."""
+        self._bucket, self._batch_id, self._progress, self._places = bucket, batch_id, progress, places
         self._held: list[tuple[int, bytes]] = []
         self._size = 0
 
     def add(self, position: int, number: int, custom_id: str | None, error: BatchError) -> None:
         """Skip a line, by its position and its number in the input; positions ascend until `close`."""
+        if self._places is not None:
+            error, number = self._places.named(error, number), self._places.line(number).number
         self.add_line(position, outcomes.answer_line(self._batch_id, position, custom_id, error, number))
 
     def add_line(self, position: int, line: bytes) -> None:

@@ -36,14 +36,17 @@ class ShardLimits(msgspec.Struct, frozen=True):
     line_bytes: int = 0
     #: The provider whose limits these are.
     provider: str = ""
+    #: Bytes that each line has more in the upload than in the input.
+    growth: int = 0
 
     @property
     def longest_line(self) -> int:
         """Return the most bytes of one line."""
-        return min(self.bytes, self.line_bytes or self.bytes)
+        return min(self.bytes - self.growth, self.line_bytes or self.bytes)
 
     def fit(self, requests: int, size: int) -> bool:
         """Tell whether `requests` requests with `size` bytes together are within the limits."""
+        size += requests * self.growth
         tokens_fit = not self.tokens or estimated(size) <= self.tokens
         bytes_fit = size <= min(self.bytes, self.taught_bytes or self.bytes)
         return requests <= self.requests and bytes_fit and tokens_fit
@@ -76,8 +79,11 @@ class Targets:
         return self._known[target]
 
 
-def targets_of(services: Services, wanted: str | None, window: str) -> Targets:
-    """Tell where lines go; `wanted` is the provider that the batch is for, if it names one, and `window` that of the batch."""
+def targets_of(services: Services, wanted: str | None, window: str, growth: int = 0) -> Targets:
+    """Tell where lines go; `wanted` is the provider that the batch is for, if it names one, and `window` that of the batch.
+
+    `growth` are the bytes that each line has more in the upload than in the input.
+    """
     accounts = services.accounts.values()
     entries = [account.entry for account in accounts]
     windows = {account.name: windows_of(account) for account in accounts}
@@ -92,16 +98,16 @@ def targets_of(services: Services, wanted: str | None, window: str) -> Targets:
             return routing.no_provider(entries, url, model, wanted)
         return routing.no_window(entry.name, window, windows[entry.name])
 
-    limits = {account.name: _shard_limits(account, services.now()) for account in accounts}
+    limits = {account.name: _shard_limits(account, services.now(), growth) for account in accounts}
     own = {url for account in accounts for url in account.facts.endpoints}
     return Targets(limits, choose, fault, ENDPOINTS | own)
 
 
-def _shard_limits(account: Account, now: int) -> ShardLimits:
-    entry, learned = account.entry, account.creations.most_bytes(now)
+def _shard_limits(account: Account, now: int, growth: int) -> ShardLimits:
+    entry, learned, most = account.entry, account.creations.most_bytes(now), account.facts.most_line_bytes
     return ShardLimits(
         entry.max_requests_per_shard, entry.max_bytes_per_shard, entry.max_embedding_inputs_per_shard,
-        entry.max_tokens_per_shard, learned or 0, account.facts.most_line_bytes, account.name,
+        entry.max_tokens_per_shard, learned or 0, most - growth if most else 0, account.name, growth,
     )  # fmt: skip
 
 

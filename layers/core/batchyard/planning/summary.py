@@ -1,6 +1,6 @@
 """What the plan of a batch found, as it is kept in S3."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -46,8 +46,16 @@ def write_summary(services: Services, batch_id: str, summary: Summary) -> None:
     services.bucket.put(object_keys.plan(batch_id, SUMMARY), msgspec.msgpack.encode(summary))
 
 
+def shown_input(source: InputObject) -> dict[str, Any]:
+    """Show the input as a report does; of a gathered one, also how many files it has and the key of their list."""
+    shown: dict[str, Any] = msgspec.to_builtins(source)
+    if source.files is None:
+        del shown["files"], shown["file_count"]
+    return shown
+
+
 def report_unsent(services: Services, batch: Batch) -> None:
     """Write the report of a batch that sent nothing: the batch as its user sees it, the tenant and the input."""
-    proof = {"cost": Cost().shape(), **shape(batch), "tenant": batch.tenant, "input": msgspec.to_builtins(batch.input)}
+    proof = {"cost": Cost().shape(), **shape(batch), "tenant": batch.tenant, "input": shown_input(batch.input)}
     report_key = object_keys.result(batch.tenant, batch.batch_id, object_keys.REPORT)
     services.bucket.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))

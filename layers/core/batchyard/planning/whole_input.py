@@ -11,6 +11,7 @@ from batchyard.lines import line
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.planning.duplicates import earliest, find_repeats, first_numbers
+from batchyard.planning.gathered_scan import with_files, without_file
 from batchyard.planning.scan import InputScan
 from batchyard.planning.skipped import Skipped
 from batchyard.services import Services
@@ -30,7 +31,7 @@ def check_whole_input(
     Raises OutOfTime only before an error is added, so that the check may be made again.
     """
     progress = scan.progress
-    shards = partial(_shards, services, batch, range(progress.shards), budget)
+    shards = partial(_shards, services, batch, scan, range(progress.shards), budget)
     find_repeats(shards, progress.lines - progress.skipped_lines, progress.repeats, scan.ids)
     if not progress.lines and not progress.errors_total:
         message = "The input has no requests. Write one JSON request object per line."
@@ -43,20 +44,27 @@ def check_whole_input(
             _skip_duplicates(services, batch, scan, skipped, ShardLines.read(services.bucket, batch.batch_id, shard))
 
 
-def _shards(services: Services, batch: Batch, numbers: Iterable[int], budget: TimeBudget) -> Iterator[ShardLines]:
+def _shards(
+    services: Services, batch: Batch, scan: InputScan, numbers: Iterable[int], budget: TimeBudget
+) -> Iterator[ShardLines]:
+    """Read shards; the custom_ids of a gathered input stand with their files, as they are unique within a file only."""
     for number in numbers:
         budget.check()
-        yield ShardLines.read(services.bucket, batch.batch_id, number)
+        shard = ShardLines.read(services.bucket, batch.batch_id, number)
+        yield shard if scan.places is None else with_files(shard, scan.places)
 
 
 def _add_errors(services: Services, batch: Batch, scan: InputScan, budget: TimeBudget) -> None:
     """Count the duplicates, and keep errors of the first ones."""
     repeats = scan.progress.repeats
-    shown = earliest(_shards(services, batch, repeats.ordinals, TimeBudget()), repeats, SHOWN_ERRORS)
-    every = _shards(services, batch, range(scan.progress.shards), budget)
+    shown = earliest(_shards(services, batch, scan, repeats.ordinals, TimeBudget()), repeats, SHOWN_ERRORS)
+    every = _shards(services, batch, scan, range(scan.progress.shards), budget)
     firsts = first_numbers(every, {duplicate.custom_id for duplicate in shown})
     for duplicate in shown:
-        scan.add_error(line.duplicate(duplicate.custom_id, firsts[duplicate.custom_id]), duplicate.number)
+        custom_id, first = duplicate.custom_id, firsts[duplicate.custom_id]
+        if scan.places is not None:
+            custom_id, first = without_file(custom_id), scan.places.line(first).number
+        scan.add_error(line.duplicate(custom_id, first), duplicate.number)
     scan.count_errors(line.duplicate(""), len(repeats) - len(shown))
 
 

@@ -15,16 +15,18 @@ from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
 from batchyard.domain import nesting, object_keys, statuses
 from batchyard.domain.attempt import RAN
-from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, BatchNext, Counts
+from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, Counts
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Shard, as_done
-from batchyard.domain.step import TimeBudget
+from batchyard.domain.step import BatchNext, TimeBudget
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.observability import logger
 from batchyard.planning import skipped, taken_over
 from batchyard.planning.summary import read_summary, report_unsent
 from batchyard.results import bill
 from batchyard.results.checkpoint import any_written, write_results
+from batchyard.results.file_report import report_files
+from batchyard.results.file_results import write_files
 from batchyard.results.join import Results, ResultsProgress, Tally
 from batchyard.results.messages_file import write_messages
 from batchyard.results.report import report
@@ -67,6 +69,9 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     kept = {} if written is None else _messages(services, batch, every, shards, budget)
     if written is None or kept is None:
         return batch
+    files = write_files(services, batch, shards, summary, written, budget) if batch.gathered else None
+    if files is None and batch.gathered:
+        return batch
     tally, output, errors = written
     tally.count(summary.codes)
     if tally.succeeded + tally.failed != summary.lines:
@@ -85,6 +90,7 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     }
     status = _status(batch, shards, tally)
     proof = report(msgspec.structs.replace(batch, status=status, **found), summary, shards, tally, output, errors)
+    proof |= report_files(services, batch, files) if files is not None else {}
     report_key = object_keys.result(batch.tenant, batch.batch_id, object_keys.REPORT)
     services.bucket.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
     bill.keep(services, batch, shards, summary.lines - batch.taken_over)

@@ -90,7 +90,7 @@ def _write(services: Services, batch: Batch, results: Results, progress: Results
             logger.info("assembling goes on in another invocation", batch_id=batch.batch_id, group=progress.group)
             return None
     if (
-        resumed or batch.messages_input
+        resumed or batch.messages_input or batch.gathered
     ):  # another invocation must not go on with uploads that are completed, or begin anew
         progress.completed = True
         ends = (Begun(size=each.size, crc32=each.crc32) for each in (output, errors))

@@ -11,7 +11,7 @@ from batchyard.costs.usage import Usage
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import Batch
 from batchyard.domain.shard import Shard
-from batchyard.planning.summary import Summary
+from batchyard.planning.summary import Summary, shown_input
 from batchyard.planning.taken_over import history
 from batchyard.results.join import Result, Tally
 
@@ -33,7 +33,7 @@ def report(
         "status": batch.status,
         "created_at": batch.created_at,
         **(_retry(batch, summary) if batch.retry_of else {}),
-        "input": {**msgspec.to_builtins(batch.input), "lines": summary.lines},
+        "input": {**shown_input(batch.input), "lines": summary.lines},
         "output": _result(output, tally.succeeded),
         "errors": {**_result(errors, tally.failed), "by_code": dict(sorted(tally.codes.items()))},
         "outcomes_equal_lines": tally.succeeded + tally.failed == summary.lines,

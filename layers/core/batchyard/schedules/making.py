@@ -3,19 +3,28 @@
 from typing import Any, Final
 
 from batchyard.adapters.schedule_store import Firing, Schedule
-from batchyard.domain import nesting
+from batchyard.domain import nesting, object_keys
 from batchyard.domain.batch import derived_id
 from batchyard.domain.errors import NotFound
+from batchyard.gathering.fire import WINDOW, fire
 from batchyard.planning import new_batch
 from batchyard.services import Services
 
 GONE: Final = "there is no object s3://{}/{}"
+EMPTY: Final = "no new file is in {}"
 
 
 def make(services: Services, schedule: Schedule, firing: Firing) -> tuple[str | None, str | None]:
     """Make the batch of a firing and return its id, or else why there is none; the same however often it is called."""
-    members: dict[str, Any] = {**nesting.decode(schedule.members), "firing": f"{schedule.schedule_id}/{firing.key}"}
-    return _of_object(services, schedule, firing, schedule.input_key or "", members)
+    fired = f"{schedule.schedule_id}/{firing.key}"
+    members: dict[str, Any] = {**nesting.decode(schedule.members), "firing": fired}
+    if schedule.input_prefix is None:
+        return _of_object(services, schedule, firing, schedule.input_key or "", members)
+    owner = object_keys.owner_of_folder(schedule.input_prefix)
+    if owner is None:
+        raise ValueError(f"{schedule.input_prefix} is no gather folder")
+    batch = fire(services, *owner, fired, {WINDOW: schedule.completion_window, **members})
+    return (batch.batch_id, None) if batch else (None, EMPTY.format(schedule.input_prefix))
 
 
 def _of_object(

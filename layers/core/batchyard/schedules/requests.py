@@ -7,7 +7,7 @@ from http import HTTPStatus
 from itertools import islice
 from typing import Any, Final
 
-from batchyard.adapters.idempotency_store import FirstUse
+from batchyard.adapters.first_use_store import FirstUse
 from batchyard.adapters.schedule_store import ENDED, Firing, Schedule
 from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
@@ -140,7 +140,7 @@ def shape(services: Services, schedule: Schedule) -> dict[str, Any]:
         "name": schedule.name,
         "schedule": schedule.expression,
         "timezone": schedule.timezone,
-        "input": {"key": schedule.input_key},
+        "input": {"prefix": schedule.input_prefix} if schedule.input_prefix else {"key": schedule.input_key},
         "completion_window": schedule.completion_window,
         **{name: value for name, value in members.items() if value is not None},
         "overlap": schedule.overlap,

@@ -94,10 +94,19 @@ def _hours(value: object) -> str | None:
 
 
 def _source(tenant: str, value: object) -> dict[str, Any]:
-    """Read the input: one object, whose newest version each firing runs."""
-    if not isinstance(value, dict) or value.keys() != {"key"}:
-        raise _wrong("input", 'must be {"key": "inbox/<tenant>/<name>.jsonl"}', "invalid_type")
-    key = _text(value["key"], "input.key")
-    if not object_keys.readable_by(tenant, key) or not 0 < len(key.encode("utf-8", "replace")) <= LONGEST_KEY:
+    """Read the input: one object, whose newest version each firing runs, or a folder, whose new files it gathers."""
+    if not isinstance(value, dict) or len(value) != 1 or not value.keys() <= {"key", "prefix"}:
+        ways = f'{{"key": "inbox/{tenant}/<name>.jsonl"}} or {{"prefix": "gather/{tenant}/<name>/"}}'
+        raise _wrong("input", f"must be {ways}", "invalid_type")
+    ((kind, given),) = value.items()
+    key = _text(given, f"input.{kind}")
+    if len(key.encode("utf-8", "replace")) > LONGEST_KEY:
+        raise _wrong(f"input.{kind}", f"has at most {LONGEST_KEY} bytes", "string_above_max_length")
+    if kind == "prefix":
+        owner = object_keys.owner_of_folder(key)
+        if owner is None or owner[0] != tenant:
+            raise _wrong("input.prefix", f"must be a folder gather/{tenant}/<name>/, with the slash at its end")
+        return {"input_prefix": key}
+    if not object_keys.readable_by(tenant, key):
         raise _wrong("input.key", f"must be the key of an object below inbox/{tenant}/ or files/{tenant}/")
     return {"input_key": key}

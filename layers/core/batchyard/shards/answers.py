@@ -35,9 +35,15 @@ class Answers:
     Requests are known by index: their place in what the attempt uploaded. Memory is a few bytes a request.
     """
 
-    def __init__(self, custom_ids: Iterable[str], seconds_left: Callable[[], float] = lambda: math.inf) -> None:
-        """Expect answers to these requests; taking or giving them raises TooSlow when `seconds_left` runs low."""
-        self._budget = TimeBudget(seconds_left)
+    def __init__(
+        self, custom_ids: Iterable[str], seconds_left: Callable[[], float] = lambda: math.inf,
+        give_back: Callable[[int, bytes], bytes] | None = None,
+    ) -> None:  # fmt: skip
+        """Expect answers to these requests; taking or giving them raises TooSlow when `seconds_left` runs low.
+
+        `give_back` makes of a line what is handed out for a request, where the requests went by other names than their own.
+        """
+        self._budget, self._give_back = TimeBudget(seconds_left), give_back
         self._indexes = {custom_id: index for index, custom_id in enumerate(custom_ids)}
         count = len(self._indexes)
         self._worth = bytearray(count)
@@ -167,7 +173,8 @@ class Answers:
 
     def _line(self, index: int) -> bytes:
         came = self._spool_at(self._sizes[index], self._offsets[index])
-        return mended(came) if index in self._to_mend else came
+        line = mended(came) if index in self._to_mend else came
+        return line if self._give_back is None else self._give_back(index, line)
 
     def _some(self, indexes: list[int]) -> tuple[list[int], bytes]:
         sizes, offsets = [self._sizes[index] for index in indexes], [self._offsets[index] for index in indexes]
@@ -177,7 +184,7 @@ class Answers:
             data = b"".join(map(self._spool_at, sizes, offsets))
         if len(data) != sum(sizes):
             raise BatchyardError(f"{len(data)} bytes of {sum(sizes)} were read back from the disk")
-        if data.count(b"\n") == len(sizes) and self._to_mend.isdisjoint(indexes):
+        if self._give_back is None and data.count(b"\n") == len(sizes) and self._to_mend.isdisjoint(indexes):
             return sizes, data
         whole = [line if line.endswith(b"\n") else line + b"\n" for line in map(self._line, indexes)]
         return list(map(len, whole)), b"".join(whole)

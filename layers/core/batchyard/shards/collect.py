@@ -13,6 +13,7 @@ from batchyard.domain.outcomes import usage_of_batch, with_pictures
 from batchyard.domain.policy import Reaction, after_failed_call
 from batchyard.domain.shard import Shard, with_attempt_members, with_files_to_delete
 from batchyard.domain.step import Next, Step
+from batchyard.lines.gathered_names import giving_back, names_of
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
@@ -58,10 +59,10 @@ def _collect(turn: Turn, seconds_left: Callable[[], float]) -> Step:
 
 
 class _CustomIds(Sequence[str]):
-    """The custom_ids of the lines that an attempt sent, in order; each is looked up when it is asked for."""
+    """The names of the lines that an attempt sent, in order; each is looked up when it is asked for."""
 
-    def __init__(self, lines: ShardLines, sent: Unfinished, count: int) -> None:
-        self._names, self._ordinals = lines.custom_ids, sent.ordinals[:count]
+    def __init__(self, names: Sequence[str], sent: Unfinished, count: int) -> None:
+        self._names, self._ordinals = names, sent.ordinals[:count]
 
     def __len__(self) -> int:
         return len(self._ordinals)
@@ -83,8 +84,9 @@ def _take(turn: Turn, seen: Look, seconds_left: Callable[[], float]) -> Step:
     """Take what an ended provider batch answered; one that did not run as a whole may have answers all the same."""
     lines = ShardLines.read(turn.services.bucket, turn.shard.batch_id, turn.shard.shard)
     sent = Unfinished.read(turn.services.bucket, turn.shard.unfinished_key, len(lines))
-    asked = _CustomIds(lines, sent, turn.attempt.lines)
-    with Answers(asked, seconds_left) as answers:
+    asked = _CustomIds(names_of(lines, gathered=turn.batch.gathered), sent, turn.attempt.lines)
+    give_back = giving_back(lines, sent.ordinals) if turn.batch.gathered else None
+    with Answers(asked, seconds_left, give_back) as answers:
         for name in seen.results:
             error = _read(turn, answers, name, asked)
             gone = isinstance(error, NotFoundError)

@@ -25,6 +25,7 @@ from batchyard.domain.shard import Shard, with_attempt_members, with_new_attempt
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import FINISH, deadline
 from batchyard.lines.byte_ranges import ByteRanges
+from batchyard.lines.gathered_names import giving_back, names_of
 from batchyard.lines.service_tier import FLEX, is_by_flex, with_flex
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
@@ -78,7 +79,9 @@ def with_direct_attempt(account: Account, shard: Shard, settings: Settings, now:
 def send_tail(turn: Turn, lines: ShardLines) -> Step:
     """Send the lines of the attempt under way, or go on sending; lines that are not run go out in a batch after all."""
     sent = Unfinished.read(turn.services.bucket, turn.shard.unfinished_key, len(lines))
-    with Answers(lines.custom_ids[ordinal] for ordinal in sent.ordinals) as answers:
+    names = names_of(lines, gathered=turn.batch.gathered)
+    give_back = giving_back(lines, sent.ordinals) if turn.batch.gathered else None
+    with Answers((names[ordinal] for ordinal in sent.ordinals), give_back=give_back) as answers:
         try:
             return _Tail(turn, lines, sent, answers).run()
         except KeyMissing as error:  # nothing of this handful was sent, nor written down as sent
@@ -211,7 +214,8 @@ class _Tail:
 
     def _name(self, index: int) -> LineName:
         ordinal = self._unfinished.ordinals[index]
-        return LineName(self._turn.shard.batch_id, self._lines.positions[ordinal], self._lines.custom_ids[ordinal])
+        names = names_of(self._lines, gathered=self._turn.batch.gathered)
+        return LineName(self._turn.shard.batch_id, self._lines.positions[ordinal], names[ordinal])
 
     def _key(self, index: int) -> str:
         shard, number = self._turn.shard, self._turn.attempt.number

@@ -19,6 +19,7 @@ from batchyard.domain.shard import (
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import cost_limit_reached
 from batchyard.lines.byte_ranges import ByteRanges
+from batchyard.lines.gathered_names import NamedRequests
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
@@ -31,6 +32,8 @@ from batchyard.shards.turn import Turn
 
 if TYPE_CHECKING:
     from array import array
+
+    from batch_client import Source
 
 TOO_MANY_ATTEMPTS: Final = BatchError(
     "too_many_attempts",
@@ -207,9 +210,12 @@ class _Submission:
     def _job(self) -> Job:
         return job_of(self._turn.shard, self._turn.window, self._services.settings.stack)
 
-    def _body(self, ordinals: "array[int]") -> ByteRanges:
+    def _body(self, ordinals: "array[int]") -> "Source":
         source = self._lines.source or self._turn.batch.lines_in
-        return ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))
+        lines = ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))
+        if not self._turn.batch.gathered:
+            return lines
+        return NamedRequests(lines, [self._lines.positions[ordinal] for ordinal in ordinals])
 
     def _adopt(self, made: Look) -> Step:
         turn = self._turn

@@ -1,0 +1,193 @@
+"""The pass over a gathered input, file by file: what is no file of requests is set aside, or refuses the batch."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final
+from zlib import crc32
+
+import msgspec
+
+from batchyard.domain import object_keys
+from batchyard.domain.batch import REFUSE, SKIP, Batch, BatchError
+from batchyard.domain.errors import NotFound, UploadGone
+from batchyard.lines import file_kinds
+from batchyard.lines.file_places import FilePlaces, FileRead, FileTable, write_table
+from batchyard.lines.shard_lines import ShardLines
+from batchyard.observability import logger
+from batchyard.planning.duplicates import Ids
+from batchyard.planning.progress import PlanProgress
+from batchyard.planning.scan import InputScan
+from batchyard.services import Services
+
+LONGEST_KEY: Final = 1_024  # bytes, in S3
+EMPTY: Final = BatchError("empty_file", "The file has no requests. Write one JSON request object per line.")
+PACKED: Final = BatchError(
+    "invalid_json_line", "The file is a gzip file. Unpack it: files of a gather folder are read as they lie there."
+)
+GONE: Final = BatchError("invalid_request", "The file was deleted or replaced before it was read. Put it there again.")
+FILE_DIGITS: Final = 9
+
+
+class FileIds(Ids):
+    """The custom_ids of a pass over files, each with its file: the same custom_id may stand in another file."""
+
+    def __init__(self) -> None:
+        """Begin before the first file."""
+        super().__init__()
+        self.file = 0
+
+    def add(self, custom_ids: list[str]) -> None:
+        """Take the next ids of the file."""
+        super().add([_with_file(self.file, custom_id) for custom_id in custom_ids])
+
+
+def _with_file(file: int, custom_id: str) -> str:
+    return f"{file:0{FILE_DIGITS}}{custom_id}"
+
+
+def without_file(custom_id: str) -> str:
+    """Return the custom_id of a line from the one that stands with its file."""
+    return custom_id[FILE_DIGITS:]
+
+
+def with_files(shard: ShardLines, places: FilePlaces) -> ShardLines:
+    """Give the custom_ids of a shard that is only looked at their files."""
+    own = shard.custom_ids
+    parts = ((file, own[start:stop]) for file, start, stop in places.parts(shard.positions))
+    shard.custom_ids = [_with_file(file, custom_id) for file, some in parts for custom_id in some]
+    return shard
+
+
+def places_so_far(services: Services, batch: Batch, progress: PlanProgress) -> FilePlaces | None:
+    """Return the files of a batch as far as they are read; None of a batch that is not gathered."""
+    if not batch.gathered:
+        return None
+    return FilePlaces(services.bucket.file_list(batch.input).files, progress.files_read)
+
+
+def end(services: Services, batch: Batch, progress: PlanProgress) -> None:
+    """Write what is read of the files of a gathered batch, and tell its errors by the lines of the files; no line is left."""
+    places = places_so_far(services, batch, progress)
+    if places is None:
+        return
+    write_table(services.bucket, batch.batch_id, FileTable(progress.files_read, progress.lines))
+    progress.errors = [
+        msgspec.structs.replace(error, line=places.line(error.line).number) if error.line else error
+        for error in progress.errors
+    ]
+
+
+class FileScan:
+    """The pass over the files."""
+
+    def __init__(self, services: Services, batch: Batch, scan: InputScan) -> None:
+        """Go on from the progress of `scan`, which takes the lines of each file."""
+        self._bucket, self._batch, self._scan, self._progress = services.bucket, batch, scan, scan.progress
+        self._files = services.bucket.file_list(batch.input)
+        self._ids = None if self._progress.offset else FileIds()
+        scan.ids = self._ids
+        #: What was read behind the checksum of the file so far, from this byte on.
+        self._unsummed, self._summed = b"", self._progress.offset
+        self._errors_before = -1  # those of all files before the one that is read; not known of one that is read on
+
+    def take(self) -> Iterator[ShardLines | None]:
+        """Read the files from `progress.offset` on; yield each shard that is full, and None where the progress is true."""
+        while self._progress.offset < self._batch.input.size:
+            try:
+                yield from self._take_rest(self._bucket.chunks(self._batch.input, self._progress.offset))
+            except NotFound as error:
+                at = self._at
+                begun = self._progress.offset > self._files.starts[at]
+                if isinstance(error, UploadGone) or self._scan.parent is not None or begun:
+                    raise  # lines of the file are taken already, or it is not the file that is gone
+                logger.warning("file gone", batch_id=self._batch.batch_id, reason=str(error))
+                self._open(at)
+                self._set_aside(at, GONE)
+                yield None
+        if not self._progress.lines and not self._progress.errors_total:
+            for at, read in enumerate(self._progress.files_read):
+                self._tell(at, read.reason or EMPTY)
+
+    @property
+    def _at(self) -> int:
+        """Return the place of the file that is to be read."""
+        return bisect_right(self._files.starts, self._progress.offset) - 1
+
+    def _take_rest(self, chunks: Iterator[bytes]) -> Iterator[ShardLines | None]:
+        """Read file after file, up to the end, or up to one that is passed by though its bytes are not read."""
+        while self._progress.offset < self._batch.input.size:
+            at, first = self._at, next(chunks)
+            if self._progress.offset == self._files.starts[at]:
+                self._open(at)
+                reason = self._why_unreadable(at, first)
+                if reason is not None:
+                    whole = self._progress.offset + len(first) == self._files.starts[at + 1]
+                    self._set_aside(at, reason)
+                    yield None
+                    if whole:
+                        continue
+                    return
+            yield from self._take_lines(at, chain([first], chunks))
+
+    def _open(self, at: int) -> None:
+        if len(self._progress.files_read) == at:
+            self._progress.files_read.append(FileRead(self._progress.lines, self._progress.number))
+        self._unsummed, self._summed = b"", self._progress.offset
+        self._errors_before = self._progress.errors_total
+        if self._ids is not None:
+            self._ids.file = at
+        if self._scan.parent is not None:
+            self._scan.parent.begin_file(at)
+
+    def _why_unreadable(self, at: int, first: bytes) -> BatchError | None:
+        """Say why a file holds no requests, by its name and its first bytes; None if it may hold some."""
+        file, batch = self._files.files[at], self._batch
+        key = object_keys.result_of_file(batch.tenant, batch.batch_id, file.name, object_keys.OUTPUT)
+        if (over := len(key.encode()) - LONGEST_KEY) > 0:
+            message = (
+                f"The name of the file is {over} bytes too long for the key of its results. Give it a shorter one."
+            )
+            return BatchError("invalid_request", message)
+        start = first[: min(file_kinds.START, file.size)]
+        if start.startswith(file_kinds.GZIP):
+            return PACKED
+        return file_kinds.wrong_kind(start, of_lines=batch.on_invalid == SKIP)
+
+    def _take_lines(self, at: int, chunks: Iterator[bytes]) -> Iterator[ShardLines | None]:
+        for full in self._scan.take(self._of_file(at, chunks)):
+            if full is None:
+                self._sum_up(at)
+            yield full
+        requests = self._progress.files_read[at].requests
+        if self._progress.lines == requests and self._progress.errors_total == self._errors_before:
+            self._set_aside(at, EMPTY)
+
+    def _of_file(self, at: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        left = self._files.starts[at + 1] - self._progress.offset
+        for chunk in chunks:
+            self._unsummed += chunk
+            yield chunk
+            left -= len(chunk)
+            if not left:
+                return
+
+    def _sum_up(self, at: int) -> None:
+        """Bring the checksum of the file up to the progress; a line end of ours behind the file does not count."""
+        end = self._files.starts[at] + self._files.files[at].size
+        count = self._progress.offset - self._summed
+        read = self._progress.files_read[at]
+        read.crc32 = crc32(self._unsummed[: min(self._progress.offset, end) - self._summed], read.crc32)
+        self._unsummed, self._summed = self._unsummed[count:], self._progress.offset
+
+    def _set_aside(self, at: int, reason: BatchError) -> None:
+        """Pass a file by; of a batch that is refused for it, that is an error."""
+        logger.warning("file set aside", batch_id=self._batch.batch_id, code=reason.code)
+        self._progress.files_read[at].reason = msgspec.structs.replace(reason, line=None)
+        self._progress.offset = self._files.starts[at + 1]
+        if self._batch.on_invalid == REFUSE:
+            self._tell(at, reason)
+
+    def _tell(self, at: int, reason: BatchError) -> None:
+        message = f"{self._files.files[at].name}: {reason.message}"
+        self._scan.add_error(msgspec.structs.replace(reason, message=message, line=None))
