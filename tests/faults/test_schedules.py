@@ -15,8 +15,8 @@ from batchyard.domain.numbers import HOUR, MINUTE
 from batchyard.recovery.missed_firings import see_to_schedules
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.schedules import requests
-from batchyard.schedules.trigger import trigger
 from batchyard.schedules.firing import LATE
+from batchyard.schedules.trigger import trigger
 from batchyard.schedules.upkeep import UNDER_WAY
 from tests.fakes.batches import NOW
 from tests.fakes.services import MemoryServices
@@ -48,7 +48,9 @@ class Stack:
         return str(made["id"])
 
     def tell(self, schedule_id: str, at: int, services: MemoryServices | None = None) -> str | None:
-        return trigger(services or self.plain, {"tenant": "default", "schedule_id": schedule_id, "scheduled_at": _iso(at)})
+        return trigger(
+            services or self.plain, {"tenant": "default", "schedule_id": schedule_id, "scheduled_at": _iso(at)}
+        )
 
     def sweep(self, services: MemoryServices | None = None) -> None:
         """Sweep, and let the functions run that the sweep invoked."""

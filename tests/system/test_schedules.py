@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -40,16 +41,16 @@ def at(seconds: int) -> str:
 
 def test_the_clock_fires_a_schedule_once_for_its_time_with_the_newest_version(stack: RunningStack) -> None:
     api, key = Api(stack), f"files/{TENANT}/by-the-clock.jsonl"
-    put = {"Bucket": stack.doors["bucket"], "Key": key}
-    stack.clients.s3.put_object(**put, Body=jsonl([request(1)]))
+    put = partial(stack.clients.s3.put_object, Bucket=stack.doors["bucket"], Key=key)
+    put(Body=jsonl([request(1)]))
     with api.schedule(schedule=at(4), input={"key": key}) as schedule_id:
-        newest = stack.clients.s3.put_object(**put, Body=jsonl([request(1), request(2)]))["VersionId"]
-        assert [each["id"] for each in api("GET")["data"]][0] == schedule_id
+        newest = put(Body=jsonl([request(1), request(2)]))["VersionId"]
+        assert api("GET")["data"][0]["id"] == schedule_id
         fired = eventually(lambda: api("GET", f"/{schedule_id}/batches")["data"] or None, 30)
         batch_id = fired[0]["id"]
         assert stack.ended(batch_id).status == "completed"
         assert len(stack.results(batch_id).output) == 2
-        record = stack.table.get_item(Key={"pk": f"BATCH#{batch_id}", "sk": "BATCH"})["Item"]
+        record: Any = stack.table.get_item(Key={"pk": f"BATCH#{batch_id}", "sk": "BATCH"})["Item"]
         assert record["input"]["version_id"] == newest
         shown = api("GET", f"/{schedule_id}")
         assert (shown["next_firing_at"], shown["last_firing"]["batch_id"]) == (None, batch_id)

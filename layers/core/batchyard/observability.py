@@ -39,10 +39,10 @@ METRICS: Final[Mapping[str, Metric]] = {
     **dict.fromkeys(
         (
             "UploadsStarted", "FiringsEnded", "ExecutionsStarted", "ExecutionsRestarted", "BatchesGivenUp",
-            "GivenUpBatchesAdvanced", "BatchesFailed", "ProviderBatchesAdopted", "ProviderBatchesCancelled", "ProviderFilesDeleted",
-            "ReservationsReleased", "LedgersCorrected", "StoredBytesCorrected", "StoredFilesRemoved", "CopiesRemoved",
-            "BatchesSettled", "SchedulesFired", "SchedulesMended", "SetApart",
-            "ProviderFailures",
+            "GivenUpBatchesAdvanced", "BatchesFailed", "ProviderBatchesAdopted", "ProviderBatchesCancelled",
+            "ProviderFilesDeleted", "ReservationsReleased", "LedgersCorrected", "StoredBytesCorrected",
+            "StoredFilesRemoved", "CopiesRemoved", "BatchesSettled", "FiringsCaughtUp", "SchedulesMended",
+            "SetApart", "ProviderFailures",
         ),
         Metric(),
     ),

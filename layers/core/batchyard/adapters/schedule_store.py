@@ -76,9 +76,14 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
         """Return the scheduled time."""
         return int(self.key.partition("#")[0])
 
+    @property
+    def by_clock(self) -> bool:
+        """Tell whether a time of the schedule fired, and not a person or what waits."""
+        return "#" not in self.key
+
     def counted(self, fired_for: int) -> int:
-        """Return for which time of the clock a schedule has fired, with this firing; only the clock's own count."""
-        return fired_for if "#" in self.key else max(fired_for, self.at)
+        """Return for which time of the clock a schedule has fired, with this firing."""
+        return max(fired_for, self.at) if self.by_clock else fired_for
 
 
 class ScheduleStore(Table):

@@ -1,5 +1,6 @@
 """The keys of all objects in the data bucket, and the names of files at the provider."""
 
+import hashlib
 import re
 from typing import Final
 
@@ -47,6 +48,11 @@ def owner_of_folder(prefix: str) -> tuple[str, str] | None:
     """Read tenant and name from the prefix of a gather folder; None for any other prefix."""
     found = re.fullmatch(FOLDER, prefix, re.DOTALL)
     return (found[1], found[2]) if found else None
+
+
+def counted_lines(prefix: str) -> str:
+    """Name the counts of the lines that wait in a gather folder."""
+    return f"work/waiting/plan/{hashlib.sha256(prefix.encode('utf-8', 'surrogatepass')).hexdigest()}.msgpack"
 
 
 def result_of_file(tenant: str, batch_id: str, file: str, name: str) -> str:

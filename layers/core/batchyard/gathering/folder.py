@@ -40,7 +40,7 @@ def candidates(services: Services, firing: Firing) -> list[Candidate]:
     What comes later belongs to a later firing. So each run of a firing, also of one whose process died, ends with the same.
     """
     if firing.listed is None:
-        found = msgspec.msgpack.encode(sorted(_unclaimed(services, firing), key=_arrival))
+        found = msgspec.msgpack.encode(sorted(unclaimed(services, firing), key=_arrival))
         listed = object_keys.gathered(firing.batch_id, hashlib.sha256(found).hexdigest())
         services.bucket.put(listed, found)
         firing = services.gather_store.seal(firing, listed)
@@ -73,7 +73,7 @@ def _arrival(candidate: Candidate) -> tuple[int, str]:
     return candidate.file.at, candidate.file.name
 
 
-def _unclaimed(services: Services, firing: Firing) -> Iterator[Candidate]:
+def unclaimed(services: Services, firing: Firing) -> Iterator[Candidate]:
     """Yield the newest version of each file that no firing has, and of those whose batch was refused."""
     folder = object_keys.gather_folder(firing.tenant, firing.name)
     for page in services.bucket.inbox(folder):

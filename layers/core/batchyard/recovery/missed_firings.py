@@ -2,7 +2,7 @@
 
 from batchyard.adapters.schedule_store import Schedule
 from batchyard.recovery.sweep_run import SweepRun
-from batchyard.schedules.upkeep import mend, must_fire
+from batchyard.schedules.upkeep import mend, must_fire, was_missed
 
 
 def see_to_schedules(run: SweepRun) -> None:
@@ -20,4 +20,5 @@ def _see_to(run: SweepRun, schedule: Schedule) -> None:
         run.count("SchedulesMended", **whose)
     if must_fire(schedule, run.services.now()):
         run.services.trigger_function.invoke(whose)
-        run.count("SchedulesFired", **whose)
+        if was_missed(schedule, run.services.now()):
+            run.count("FiringsCaughtUp", **whose)

@@ -13,7 +13,7 @@ from batchyard.adapters.schedule_store import ENDED, MAKING, WAITING, Firing, Sc
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.numbers import DAY, HOUR
 from batchyard.observability import logger
-from batchyard.schedules import expression
+from batchyard.schedules import expression, thresholds
 from batchyard.schedules.making import make
 from batchyard.services import Services
 
@@ -91,7 +91,9 @@ def go_on(services: Services, schedule: Schedule) -> Firing:
     if firing is None:
         raise StaleRecord(f"{schedule.schedule_id} has no firing under way")
     if firing.state != MAKING:
-        held = _held(services, schedule)
+        held = why_held(services, schedule)
+        if held is None and firing.by_clock and (few := thresholds.too_few(services, schedule)):
+            held = Held(few, for_good=True)
         if held is not None and held.for_good:
             return _end(services, schedule, firing, None, held.reason)
         if held is not None:
@@ -103,21 +105,22 @@ def go_on(services: Services, schedule: Schedule) -> Firing:
     return _end(services, schedule, firing, *make(services, schedule, firing))
 
 
-class _Held(NamedTuple):
+class Held(NamedTuple):
     """Why a firing makes no batch now, or none at all."""
 
     reason: str
     for_good: bool
 
 
-def _held(services: Services, schedule: Schedule) -> _Held | None:
+def why_held(services: Services, schedule: Schedule) -> Held | None:
+    """Say why a firing makes no batch now; None if it may."""
     if schedule.deleted_at is not None:
-        return _Held("the schedule was deleted", for_good=True)
+        return Held("the schedule was deleted", for_good=True)
     before = schedule.last_batch_id and services.batch_store.find_batch(schedule.last_batch_id)
     if before and not before.ended:
-        return _Held(f"the batch {before.batch_id} has not ended", for_good=schedule.overlap == SKIP)
+        return Held(f"the batch {before.batch_id} has not ended", for_good=schedule.overlap == SKIP)
     if schedule.hours is not None and not expression.within(schedule.hours, schedule.timezone, services.now()):
-        return _Held(f"it is not yet {schedule.hours} in {schedule.timezone}", for_good=False)
+        return Held(f"it is not yet {schedule.hours} in {schedule.timezone}", for_good=False)
     return None
 
 

@@ -145,6 +145,7 @@ def shape(services: Services, schedule: Schedule) -> dict[str, Any]:
         **{name: value for name, value in members.items() if value is not None},
         "overlap": schedule.overlap,
         "hours": schedule.hours,
+        **nesting.decode(schedule.gathering or "{}"),
         "created_at": schedule.created_at,
         "next_firing_at": times_of(schedule).next(services.now()),
         "waits_for": schedule.waits_for,

@@ -8,13 +8,13 @@ from batchyard.domain import nesting, object_keys
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request, missing_parameter
 from batchyard.planning import options
-from batchyard.schedules import expression
+from batchyard.schedules import expression, thresholds
 from batchyard.schedules.firing import QUEUE, SKIP
 from batchyard.services import Services
 
 LONGEST_NAME: Final = 64  # characters
 LONGEST_KEY: Final = 1_024  # bytes, in S3
-MEMBERS: Final = ("name", "schedule", "timezone", "input", "overlap", "hours")
+MEMBERS: Final = ("name", "schedule", "timezone", "input", "overlap", "hours", *thresholds.MEMBERS)
 #: Reads the members that every batch of a schedule has, and its completion window.
 BatchReader = Callable[[Services, dict[str, Any]], tuple[str, dict[str, Any]]]
 
@@ -39,7 +39,8 @@ def check(
     return Schedule(
         schedule_id=schedule_id, tenant=tenant, name=_name(own["name"]), created_at=now, fired_for=now, digest=digest,
         expression=_expression(own["schedule"], timezone, now), timezone=timezone, completion_window=window,
-        members=nesting.encode(members), overlap=_overlap(own.get("overlap", SKIP)), hours=_hours(own.get("hours")), **source,
+        members=nesting.encode(members), overlap=_overlap(own.get("overlap", SKIP)), hours=_hours(own.get("hours")),
+        gathering=_gathering(own), **source,
     )  # fmt: skip
 
 
@@ -78,10 +79,17 @@ def _expression(value: object, timezone: str, now: int) -> str:
     return text
 
 
+def _gathering(own: dict[str, Any]) -> str | None:
+    asked = [name for name in thresholds.MEMBERS if name in own]
+    if asked and own["input"].keys() == {"key"}:
+        raise _wrong(asked[0], "goes with a folder as input, and one object has nothing to wait for. Leave it out")
+    return thresholds.read(own)
+
+
 def _overlap(value: object) -> str:
-    if value not in {SKIP, QUEUE}:
+    if not isinstance(value, str) or value not in {SKIP, QUEUE}:
         raise _wrong("overlap", f"must be '{SKIP}' or '{QUEUE}'")
-    return str(value)
+    return value
 
 
 def _hours(value: object) -> str | None:

@@ -5,7 +5,7 @@ from typing import Final
 from batchyard.adapters.schedule_store import WAITING, Firing, Schedule
 from batchyard.domain.errors import NotFound
 from batchyard.domain.numbers import MINUTE
-from batchyard.schedules import firing
+from batchyard.schedules import firing, thresholds
 from batchyard.schedules.expression import Rate
 from batchyard.services import Services
 
@@ -41,13 +41,28 @@ def mend(services: Services, schedule: Schedule) -> bool:
 
 
 def must_fire(schedule: Schedule, now: int) -> bool:
-    """Tell whether a firing waits or was left, or the clock missed one."""
-    missed = firing.latest_due(schedule, now - firing.LATE) or 0
-    return schedule.open is not None or (schedule.deleted_at is None and missed > schedule.fired_for)
+    """Tell whether a firing waits or was left, the clock missed one, or what waits in a folder may start one."""
+    return schedule.open is not None or was_missed(schedule, now) or _may_start(schedule)
+
+
+def was_missed(schedule: Schedule, now: int) -> bool:
+    """Tell whether the clock missed a firing, or whoever made one left it."""
+    if schedule.open is not None:
+        return schedule.waits_for is None and now - int(schedule.open[:10]) > UNDER_WAY
+    return _missed(schedule, now) is not None
+
+
+def _missed(schedule: Schedule, now: int) -> int | None:
+    due = firing.latest_due(schedule, now - firing.LATE)
+    return due if schedule.deleted_at is None and due is not None and due > schedule.fired_for else None
+
+
+def _may_start(schedule: Schedule) -> bool:
+    return schedule.deleted_at is None and thresholds.of(schedule).may_start
 
 
 def catch_up(services: Services, tenant: str, schedule_id: str) -> Firing | None:
-    """Go on with the firing that waits or was left, and fire once for all times that the clock missed."""
+    """Go on with the firing that waits or was left, fire once for all times that the clock missed, or for what waits."""
     try:
         schedule = services.schedule_store.schedule(tenant, schedule_id)
     except NotFound:
@@ -56,7 +71,9 @@ def catch_up(services: Services, tenant: str, schedule_id: str) -> Firing | None
         left = services.schedule_store.firing(schedule, schedule.open)
         busy = left is None or (left.state != WAITING and services.now() - left.began_at < UNDER_WAY)
         return None if busy else firing.go_on(services, schedule)
-    due = firing.latest_due(schedule, services.now() - firing.LATE)
-    if schedule.deleted_at is None and due is not None and due > schedule.fired_for:
-        return firing.tell(services, tenant, schedule_id, due)
+    missed = _missed(schedule, services.now())
+    if missed is not None:
+        return firing.tell(services, tenant, schedule_id, missed)
+    if firing.why_held(services, schedule) is None and thresholds.must_start(services, schedule):
+        return firing.start(services, schedule, firing.key_of(services.now(), "early"))
     return None

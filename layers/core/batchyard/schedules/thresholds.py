@@ -1,0 +1,99 @@
+"""How much must wait in a folder before a schedule gathers it, and how much, or how long, starts a batch between its times."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from batchyard.adapters.schedule_store import Schedule
+from batchyard.domain.batch import BatchError
+from batchyard.domain.errors import invalid_request
+from batchyard.domain.numbers import DAY, MINUTE
+from batchyard.gathering.waiting import Waiting, look
+from batchyard.services import Services
+
+LARGEST: Final = 10**15
+LONGEST_WAIT: Final = 60 * DAY
+
+
+class Thresholds(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a schedule asks for; None where it asks for nothing."""
+
+    #: A firing of the clock with less than this makes no batch.
+    min_lines: int | None = None
+    min_bytes: int | None = None
+    #: So much starts a batch at once.
+    start_at_lines: int | None = None
+    start_at_bytes: int | None = None
+    #: Seconds that a file may wait: then a batch is made, whatever the rest says.
+    max_wait: int | None = None
+
+    @property
+    def counts_lines(self) -> bool:
+        """Tell whether lines must be counted, for which the files are read."""
+        return self.min_lines is not None or self.start_at_lines is not None
+
+    @property
+    def may_start(self) -> bool:
+        """Tell whether a batch may begin between the times of the clock."""
+        return any(each is not None for each in (self.start_at_lines, self.start_at_bytes, self.max_wait))
+
+
+MEMBERS: Final = Thresholds.__struct_fields__
+
+
+def read(body: Mapping[str, Any]) -> str | None:
+    """Read the thresholds of a body as the record keeps them, None if it names none; raises ApiError 400."""
+    given = {name: body[name] for name in MEMBERS if body.get(name) is not None}
+    for name, value in given.items():
+        least, most = (MINUTE, LONGEST_WAIT) if name == "max_wait" else (1, LARGEST)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            unit = " of seconds" if name == "max_wait" else ""
+            message = f"'{name}' must be a whole number{unit} from {least} to {most}."
+            raise invalid_request(BatchError("invalid_value", message, name))
+    for unit in ("lines", "bytes"):
+        start, fewest = given.get(f"start_at_{unit}"), given.get(f"min_{unit}")
+        if start is not None and fewest is not None and start < fewest:
+            message = f"'start_at_{unit}' must be at least 'min_{unit}', {fewest}."
+            raise invalid_request(BatchError("invalid_value", message, f"start_at_{unit}"))
+    return msgspec.json.encode(given).decode() if given else None
+
+
+def of(schedule: Schedule) -> Thresholds:
+    """Return the thresholds of a schedule."""
+    return msgspec.json.decode(schedule.gathering or "{}", type=Thresholds)
+
+
+def too_few(services: Services, schedule: Schedule) -> str | None:
+    """Say that less waits than a firing of the clock asks for, and how much; None if enough waits, or waits for too long."""
+    asked = of(schedule)
+    if asked.min_lines is None and asked.min_bytes is None:
+        return None
+    found = _look(services, schedule, asked)
+    if _too_long(services, asked, found):
+        return None
+    for unit, least in (("lines", asked.min_lines), ("bytes", asked.min_bytes)):
+        waits = getattr(found, unit)
+        if least is not None and waits < least:
+            return f"{waits} of at least {least} {unit} wait in {schedule.input_prefix}"
+    return None
+
+
+def must_start(services: Services, schedule: Schedule) -> bool:
+    """Tell whether so much waits, or for so long, that a batch begins between the times of the clock."""
+    asked = of(schedule)
+    if not asked.may_start:
+        return False
+    found = _look(services, schedule, asked)
+    return _too_long(services, asked, found) or any(
+        start is not None and waits >= start
+        for start, waits in ((asked.start_at_lines, found.lines), (asked.start_at_bytes, found.bytes))
+    )
+
+
+def _too_long(services: Services, asked: Thresholds, found: Waiting) -> bool:
+    return asked.max_wait is not None and found.since is not None and services.now() - found.since >= asked.max_wait
+
+
+def _look(services: Services, schedule: Schedule, asked: Thresholds) -> Waiting:
+    return look(services, schedule.input_prefix or "", count_lines=asked.counts_lines)

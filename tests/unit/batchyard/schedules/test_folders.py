@@ -1,0 +1,163 @@
+"""A schedule of a folder gathers what came since its last firing, when enough waits, or when it waits for too long."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from batchyard.api.batches import of_schedule
+from batchyard.domain.numbers import HOUR, MINUTE
+from batchyard.gathering.waiting import look
+from batchyard.recovery.missed_firings import see_to_schedules
+from batchyard.recovery.sweep_run import SweepRun
+from batchyard.schedules import requests
+from batchyard.schedules.trigger import trigger
+from tests.fakes.batches import NOW
+from tests.fakes.gathered import FOLDER, lines_of
+from tests.fakes.services import MemoryServices
+
+BODY: dict[str, Any] = {
+    "name": "hourly", "schedule": "rate(1 hour)", "input": {"prefix": FOLDER}, "endpoint": "/v1/chat/completions",
+}  # fmt: skip
+
+
+class Stack:
+    """A stack with one schedule of a folder."""
+
+    def __init__(self, **members: Any) -> None:
+        self.services = MemoryServices()
+        made = requests.create_schedule(self.services, "default", {**BODY, **members}, of_schedule)
+        self.schedule_id, self.hours = made["id"], 0
+
+    def put(self, **files: bytes) -> None:
+        for name, data in files.items():
+            self.services.bucket.put(f"{FOLDER}{name}.jsonl", data)
+
+    def fire(self) -> str | None:
+        """Let an hour pass, and fire."""
+        self.services.wait(HOUR)
+        self.hours += 1
+        at = f"2026-09-21T{14 + self.hours}:13:20Z"
+        return self.ended(trigger(self.services, {**self.whose, "scheduled_at": at}))
+
+    def sweep(self) -> str | None:
+        """Let a minute pass, sweep, and let the function run that the sweep invoked."""
+        self.services.wait(MINUTE)
+        see_to_schedules(SweepRun(self.services, lambda: 600.0))
+        asked = self.services.trigger_function.invoked
+        return self.ended(trigger(self.services, asked.pop())) if asked else None
+
+    def ended(self, batch_id: str | None) -> str | None:
+        if batch_id is not None:
+            batches = self.services.batch_store.batches
+            batches[batch_id] = replace(batches[batch_id], status="completed")
+        return batch_id
+
+    @property
+    def whose(self) -> dict[str, str]:
+        return {"tenant": "default", "schedule_id": self.schedule_id}
+
+    @property
+    def reason(self) -> str | None:
+        shown = requests.retrieve_schedule(self.services, "default", self.schedule_id)
+        reason: str | None = shown["last_firing"]["reason"]
+        return reason
+
+    def files(self, batch_id: str | None) -> int:
+        return self.services.batch_store.batch(batch_id or "").input.file_count
+
+
+def test_each_firing_gathers_what_came_since_the_last_and_one_without_new_files_is_none() -> None:
+    stack = Stack()
+    stack.put(a=lines_of("a", 3), b=lines_of("b", 2))
+    first = stack.fire()
+    assert stack.files(first) == 2
+    assert stack.fire() is None
+    assert stack.reason == f"no new file is in {FOLDER}"
+    stack.put(c=lines_of("c", 1))
+    second = stack.fire()
+    assert stack.files(second) == 1
+    shown = requests.schedule_batches(stack.services, "default", stack.schedule_id, None, None)["data"]
+    assert [(each["id"], each["schedule"]) for each in shown] == [
+        (second, stack.schedule_id),
+        (first, stack.schedule_id),
+    ]
+
+
+def test_a_firing_with_too_few_lines_or_bytes_is_none_until_enough_waits() -> None:
+    stack = Stack(min_lines=5, min_bytes=10)
+    stack.put(a=lines_of("a", 3) + b"\n \n", b=lines_of("b", 1)[:-1])
+    assert stack.fire() is None
+    assert stack.reason == f"4 of at least 5 lines wait in {FOLDER}"
+    reads = len(stack.services.bucket.reads)
+    assert stack.fire() is None
+    assert len(stack.services.bucket.reads) == reads  # what was counted once is not read again
+    stack.put(c=lines_of("c", 1))
+    assert stack.files(stack.fire()) == 3
+    stack.put(d=b"{}")
+    assert stack.fire() is None
+    assert stack.reason is not None
+
+
+@pytest.mark.parametrize(
+    "members", [{"start_at_lines": 4}, {"start_at_bytes": len(lines_of("a", 3) + lines_of("b", 1))}]
+)
+def test_so_much_starts_a_batch_at_once_and_less_waits_for_the_clock(members: dict[str, int]) -> None:
+    stack = Stack(**members)
+    stack.put(a=lines_of("a", 3))
+    assert stack.sweep() is None
+    stack.put(b=lines_of("b", 1))
+    early = stack.sweep()
+    assert stack.files(early) == 2
+    assert stack.sweep() is None
+    stack.put(c=lines_of("c", 1))
+    assert stack.files(stack.fire()) == 1
+    store = stack.services.schedule_store
+    assert store.known[stack.schedule_id].fired_for == NOW + HOUR
+    assert len(store.fired) == 2  # a look that starts nothing leaves no record
+
+
+def test_nothing_starts_early_while_a_batch_runs_or_outside_the_hours() -> None:
+    stack = Stack(start_at_lines=1, hours="22:00-23:00")
+    stack.put(a=lines_of("a", 3))
+    assert stack.sweep() is None
+    stack.services.wait(8 * HOUR)  # 22:14
+    stack.services.schedule_store.known[stack.schedule_id] = replace(
+        stack.services.schedule_store.known[stack.schedule_id], fired_for=stack.services.now()
+    )
+    running = stack.sweep()
+    assert running is not None
+    batches = stack.services.batch_store.batches
+    batches[running] = replace(batches[running], status="in_progress")
+    stack.put(b=lines_of("b", 3))
+    assert stack.sweep() is None
+    batches[running] = replace(batches[running], status="completed")
+    assert stack.files(stack.sweep()) == 1
+
+
+def test_what_waits_for_too_long_is_gathered_however_little_it_is() -> None:
+    stack = Stack(min_lines=100, max_wait=90 * 60)
+    stack.put(a=lines_of("a", 1))
+    assert stack.fire() is None
+    assert stack.sweep() is None
+    stack.services.wait(27 * MINUTE)
+    assert stack.sweep() is None
+    assert stack.files(stack.sweep()) == 1
+
+
+def test_a_run_by_hand_gathers_however_little_waits() -> None:
+    stack = Stack(min_lines=100)
+    stack.put(a=lines_of("a", 1))
+    requests.run_schedule(stack.services, "default", stack.schedule_id)
+    (asked,) = stack.services.trigger_function.invoked
+    assert stack.files(trigger(stack.services, asked)) == 1
+
+
+def test_what_waits_is_told_without_what_a_batch_has() -> None:
+    stack = Stack()
+    stack.put(a=lines_of("a", 2))
+    stack.fire()
+    stack.put(b=lines_of("b", 4), c=b"")
+    found = look(stack.services, FOLDER, count_lines=True)
+    assert (found.files, found.lines, found.bytes) == (2, 4, len(lines_of("b", 4)))
+    assert look(stack.services, "gather/default/empty/", count_lines=True).since is None
