@@ -1,7 +1,9 @@
 """The API of schedules: what it takes, refuses and shows, and whose schedules it shows."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -125,14 +127,15 @@ def test_what_aws_cannot_read_is_refused_with_its_words_and_leaves_nothing(servi
 def test_another_tenants_schedule_is_not_there(services: MemoryServices) -> None:
     schedule_id = made(services)["id"]
     assert requests.list_schedules(services, "other", None, None)["data"] == []
-    for call in (
-        lambda: requests.retrieve_schedule(services, "other", schedule_id),
-        lambda: requests.delete_schedule(services, "other", schedule_id),
-        lambda: requests.run_schedule(services, "other", schedule_id),
-        lambda: requests.schedule_batches(services, "other", schedule_id, None, None),
-        lambda: requests.retrieve_schedule(services, "default", "sched_1"),
-        lambda: requests.list_schedules(services, "other", schedule_id, None),
-    ):
+    calls: list[Callable[[], object]] = [
+        partial(requests.retrieve_schedule, services, "other", schedule_id),
+        partial(requests.delete_schedule, services, "other", schedule_id),
+        partial(requests.run_schedule, services, "other", schedule_id),
+        partial(requests.schedule_batches, services, "other", schedule_id, None, None),
+        partial(requests.retrieve_schedule, services, "default", "sched_1"),
+        partial(requests.list_schedules, services, "other", schedule_id, None),
+    ]
+    for call in calls:
         with pytest.raises(ApiError, match="No schedule found") as caught:
             call()
         assert caught.value.status == 404
