@@ -50,7 +50,9 @@ def said(world: AnyWorld[Any], batch_id: str, name: str, result: str = "output.j
     found = []
     for line in (world.found(f"results/default/{batch_id}/files/{name}/{result}") or b"?").splitlines():
         told = json.loads(line)
-        found.append((told["custom_id"], told["response"]["body"]["said"] if told["response"] else told["error"]["code"]))
+        found.append(
+            (told["custom_id"], told["response"]["body"]["said"] if told["response"] else told["error"]["code"])
+        )
     return found
 
 

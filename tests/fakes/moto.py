@@ -40,6 +40,9 @@ SETTINGS: Final = Settings(
     bucket=BUCKET, table=TABLE, event_bus=BUS, provider_base_url="http://127.0.0.1/v1", provider_secret_id=SECRETS["provider"],
     stack="stack-1", state_machine_arn=MACHINE, webhook_state_machine_arn=MACHINE.replace("batch", "webhooks"),
     cancel_function="cancel", advance_function="advance",
+    trigger_function=f"arn:aws:lambda:{REGION}:123456789012:function:trigger", schedule_group="batchyard-schedules",
+    schedule_role_arn="arn:aws:iam::123456789012:role/schedules",
+    dead_letters_arn=f"arn:aws:sqs:{REGION}:123456789012:dead-letters",
     provider_webhook_secret_id=SECRETS["webhooks"], signing_secret_id=SECRETS["signing"],
     chat_secret_id=SECRETS["chat"], notification_topic_arn=TOPIC, console_url="https://a.example.com/console",
 )  # fmt: skip
@@ -111,6 +114,7 @@ def _build() -> None:
     (table,) = resources("AWS::DynamoDB::Table").values()
     dynamodb.create_table(TableName=TABLE, **{name: table[name] for name in OF_A_TABLE})
     boto3.client("events").create_event_bus(Name=BUS)
+    boto3.client("scheduler").create_schedule_group(Name=SETTINGS.schedule_group)
     boto3.client("sns").create_topic(Name=TOPIC.rpartition(":")[2])
     for owner, name in SECRETS.items():
         boto3.client("secretsmanager").create_secret(Name=name, SecretString=f"made-up-of-{owner}")

@@ -121,7 +121,23 @@ def _tell(parameters: Parameters, where: str) -> Iterator[Permission]:
 
 
 def _invoke(parameters: Parameters, where: str) -> Iterator[Permission]:
-    yield Permission("lambda:InvokeFunction", f"arn:aws:lambda:{where}:function:{parameters['FunctionName']}")
+    name = parameters["FunctionName"]
+    arn = name if name.startswith("arn:") else f"arn:aws:lambda:{where}:function:{name}"
+    yield Permission("lambda:InvokeFunction", arn)
+
+
+def _schedule(action: str) -> Callable[[Parameters, str], Iterator[Permission]]:
+    """To make a schedule, the role of its target is passed on."""
+
+    def permissions(parameters: Parameters, where: str) -> Iterator[Permission]:
+        yield Permission(
+            f"scheduler:{action}", f"arn:aws:scheduler:{where}:schedule/{parameters['GroupName']}/{parameters['Name']}"
+        )
+        if "Target" in parameters:
+            passed = (("iam:PassedToService", "scheduler.amazonaws.com"),)
+            yield Permission("iam:PassRole", parameters["Target"]["RoleArn"], passed)
+
+    return permissions
 
 
 def _secret(parameters: Parameters, where: str) -> Iterator[Permission]:
@@ -141,6 +157,8 @@ def _table(parameters: Parameters, where: str) -> str:
 
 
 _NEEDS: Final[dict[tuple[str, str], Callable[[Parameters, str], Iterator[Permission]]]] = {
+    ("scheduler", "CreateSchedule"): _schedule("CreateSchedule"),
+    ("scheduler", "DeleteSchedule"): _schedule("DeleteSchedule"),
     ("s3", "HeadObject"): _read,
     ("s3", "GetObject"): _read,
     ("s3", "PutObject"): _write,

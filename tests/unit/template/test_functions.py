@@ -144,7 +144,7 @@ def test_what_is_invoked_asynchronously_leaves_a_dead_letter_when_it_fails() -> 
         for event in properties.get("Events", {}).values()
         if event["Type"] in {"EventBridgeRule", "ScheduleV2"}
     }
-    asynchronous = on_events | {"CancelFunction", "AdvanceFunction"}
+    asynchronous = on_events | {"CancelFunction", "AdvanceFunction", "TriggerFunction"}
     configured = {name for name, properties in functions().items() if "EventInvokeConfig" in properties}
     assert configured == asynchronous
     for name in asynchronous:

@@ -30,6 +30,8 @@ SERVICE_OF = {
     "AWS::SNS::Topic": "sns",
     "AWS::Serverless::Function": "lambda",
     "AWS::Serverless::StateMachine": "states",
+    "AWS::Scheduler::ScheduleGroup": "scheduler",
+    "AWS::IAM::Role": "iam",
 }
 CODE_OF = {name: properties["CodeUri"].removeprefix("functions/") for name, properties in functions().items()}
 OBJECT_ACTIONS = {
@@ -129,6 +131,7 @@ def test_nobody_may_write_what_was_uploaded_to_the_inbox() -> None:
             assert re.search(r"/(files|work|results)/", grant.statement["Resource"]["Fn::Sub"])
 
 
+SCHEDULES = "arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/${ScheduleGroup}/*"
 # What goes for good are files that their owner deleted or that ended, parts of uploads, and copies of inputs. Results
 # only seem to: a person gets them back for seven days. Nobody removes an upload to the inbox.
 REMOVALS = {
@@ -140,6 +143,7 @@ REMOVALS = {
     ("SweepFunction", "work/*/plan/input.jsonl", "s3:DeleteObjectVersion"),
     ("SweepFunction", "work/*/plan/changed.jsonl", "s3:DeleteObject"),
     ("SweepFunction", "work/*/plan/changed.jsonl", "s3:DeleteObjectVersion"),
+    ("ApiFunction", SCHEDULES, "scheduler:DeleteSchedule"), ("SweepFunction", SCHEDULES, "scheduler:DeleteSchedule"),
 }  # fmt: skip
 
 
@@ -285,3 +289,21 @@ def test_no_role_and_no_policy_of_its_own_has_a_fixed_name_so_that_the_plain_cap
     for kind, name in (("Role", "RoleName"), ("ManagedPolicy", "ManagedPolicyName")):
         for properties in resources(f"AWS::IAM::{kind}", expanded()).values():
             assert name not in properties
+
+
+def test_the_clock_may_invoke_the_function_that_makes_the_batches_of_schedules_and_nothing_else() -> None:
+    may = {(grant.statement["Sid"], *listed(grant.statement["Action"])) for grant in grants() if grant.owner == "ScheduleRole"}
+    assert may == {("Fire", "lambda:InvokeFunction"), ("LeaveDeadLetters", "sqs:SendMessage")}
+    (assumed,) = resources("AWS::IAM::Role")["ScheduleRole"]["AssumeRolePolicyDocument"]["Statement"]
+    assert assumed["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    group = {"Fn::GetAtt": ["ScheduleGroup", "Arn"]}
+    assert assumed["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}, "aws:SourceArn": group}}
+
+
+def test_only_the_front_door_and_the_sweep_put_schedules_on_the_clock_and_lend_its_role_to_it_alone() -> None:
+    lent = [grant for grant in grants() if "iam:PassRole" in listed(grant.statement["Action"])]
+    made = [grant for grant in grants() if "scheduler:CreateSchedule" in listed(grant.statement["Action"])]
+    assert [grant.owner for grant in lent] == [grant.owner for grant in made] == ["ApiFunction", "SweepFunction"]
+    for grant in lent:
+        assert references(grant.statement["Resource"]) == {"ScheduleRole"}
+        assert grant.statement["Condition"] == {"StringLike": {"iam:PassedToService": "scheduler.amazonaws.com"}}

@@ -52,7 +52,7 @@ def owner_of_folder(prefix: str) -> tuple[str, str] | None:
 
 def counted_lines(prefix: str) -> str:
     """Name the counts of the lines that wait in a gather folder."""
-    return f"work/waiting/plan/{hashlib.sha256(prefix.encode('utf-8', 'surrogatepass')).hexdigest()}.msgpack"
+    return f"work/waiting/plan/files-{hashlib.sha256(prefix.encode('utf-8', 'surrogatepass')).hexdigest()}.msgpack"
 
 
 def result_of_file(tenant: str, batch_id: str, file: str, name: str) -> str:

@@ -9,7 +9,7 @@ from batchyard.schedules import firing, thresholds
 from batchyard.schedules.expression import Rate
 from batchyard.services import Services
 
-UNDER_WAY: Final = 15 * MINUTE  # a request to make a schedule, or whoever began a firing, is over by then
+UNDER_WAY: Final = 20 * MINUTE  # a request to make a schedule, or whoever began a firing, is over by then
 
 
 def put_on(services: Services, schedule: Schedule) -> Schedule:

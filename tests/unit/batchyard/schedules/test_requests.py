@@ -1,10 +1,9 @@
 """The API of schedules: what it takes, refuses and shows, and whose schedules it shows."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace
@@ -18,6 +17,9 @@ from batchyard.schedules.trigger import trigger
 from tests.fakes.batches import NOW
 from tests.fakes.budgets import give, spend
 from tests.fakes.services import MemoryServices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEY = "inbox/default/daily.jsonl"
 BODY: dict[str, Any] = {

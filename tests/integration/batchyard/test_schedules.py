@@ -1,0 +1,203 @@
+"""Schedules on real adapters: the records, the entry of EventBridge Scheduler, and what each function is allowed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from msgspec.structs import replace
+
+from batchyard.adapters.schedule_store import Firing, Schedule
+from batchyard.api.batches import of_schedule
+from batchyard.api.schedule_routes import requests
+from batchyard.budgets.spending import CODE
+from batchyard.domain.errors import NotFound, StaleRecord
+from batchyard.domain.numbers import DAY, HOUR
+from batchyard.recovery.sweep import sweep
+from batchyard.schedules.trigger import trigger
+from batchyard.schedules.upkeep import UNDER_WAY
+from tests.fakes.batches import NOW
+from tests.fakes.budgets import PRICES, give, lines, spend
+from tests.fakes.gathered import FOLDER, echoing, lines_of, put
+from tests.fakes.moto import SETTINGS
+
+if TYPE_CHECKING:
+    from tests.fakes.world import World
+
+KEY = "inbox/default/daily.jsonl"
+BODY: dict[str, Any] = {
+    "name": "hourly", "schedule": "rate(1 hour)", "input": {"key": KEY}, "endpoint": "/v1/chat/completions",
+    "metadata": {"who": "clock"}, "accept": {"finish_reason": ["stop"]},
+}  # fmt: skip
+
+
+def made(world: World, **members: Any) -> str:
+    return str(requests.create_schedule(world.services, "default", {**BODY, **members}, of_schedule, "key")["id"])
+
+
+def on_clock(schedule_id: str) -> dict[str, Any] | None:
+    scheduler = boto3.client("scheduler")
+    try:
+        found: dict[str, Any] = scheduler.get_schedule(Name=schedule_id, GroupName=SETTINGS.schedule_group)
+    except scheduler.exceptions.ResourceNotFoundException:
+        return None
+    return found
+
+
+def fired(world: World, schedule_id: str, hour: int = 1) -> str | None:
+    """Let the clock fire for an hour, as AWS does: the event is the input, with the time in its place."""
+    world.clock.now = float(NOW + hour * HOUR + 20)
+    given = (on_clock(schedule_id) or {})["Target"]["Input"]
+    at = f"2026-09-21T{14 + hour}:13:20Z"
+    return trigger(world.services, json.loads(given.replace("<aws.scheduler.scheduled-time>", at)))
+
+
+def test_a_schedule_is_an_entry_of_the_group_that_invokes_the_function_until_it_is_deleted(world: World) -> None:
+    schedule_id = made(world)
+    entry = on_clock(schedule_id)
+    assert entry is not None
+    assert (entry["ScheduleExpression"], entry["ScheduleExpressionTimezone"]) == ("rate(1 hour)", "UTC")
+    assert (entry["FlexibleTimeWindow"], entry["ActionAfterCompletion"]) == ({"Mode": "OFF"}, "DELETE")
+    assert int(entry["StartDate"].timestamp()) == NOW + HOUR
+    target = entry["Target"]
+    assert (target["Arn"], target["RoleArn"]) == (SETTINGS.trigger_function, SETTINGS.schedule_role_arn)
+    assert target["DeadLetterConfig"] == {"Arn": SETTINGS.dead_letters_arn}
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
+    assert made(world) == schedule_id  # the same Idempotency-Key
+    for _ in range(2):
+        requests.delete_schedule(world.services, "default", schedule_id)
+        assert on_clock(schedule_id) is None
+    assert [*world.services.schedule_store.all()] == []
+    assert world.services.schedule_store.schedules("default") == []
+
+
+def test_the_clock_fires_for_a_batch_of_the_newest_version_and_the_api_lists_it(world: World) -> None:
+    world.drop(b'{"custom_id": "old"}\n', KEY)
+    schedule_id = made(world)
+    world.backing.put(KEY, lines_of("new", 2), {})
+    batch_id = fired(world, schedule_id)
+    assert batch_id is not None
+    assert fired(world, schedule_id) == batch_id
+    batch = world.services.batch_store.batch(batch_id)
+    assert (batch.input.size, batch.metadata, batch.accept) == (
+        len(lines_of("new", 2)),
+        {"who": "clock"},
+        BODY["accept"],
+    )
+    assert batch.input.version_id
+    shown = requests.schedule_batches(world.services, "default", schedule_id, None, None)["data"]
+    assert [(each["id"], each["schedule"]) for each in shown] == [(batch_id, schedule_id)]
+    assert (
+        requests.list_schedules(world.services, "default", None, None)["data"][0]["last_firing"]["batch_id"] == batch_id
+    )
+
+
+def test_a_file_of_the_api_can_be_run_by_the_clock(world: World) -> None:
+    key = "files/default/daily.jsonl"
+    world.backing.put(key, lines_of("x", 1), {})
+    assert fired(world, made(world, input={"key": key})) is not None
+
+
+def test_a_folder_is_gathered_by_the_clock_once_enough_lines_wait(world: World) -> None:
+    world.provider.endings = [echoing]
+    put(world, {"a.jsonl": lines_of("a", 2)})
+    schedule_id = made(world, input={"prefix": FOLDER}, min_lines=3, accept=None)
+    assert fired(world, schedule_id) is None
+    assert (
+        "2 of at least 3 lines"
+        in requests.retrieve_schedule(world.services, "default", schedule_id)["last_firing"]["reason"]
+    )
+    put(world, {"b.jsonl": lines_of("b", 2)})
+    batch_id = fired(world, schedule_id, 2)
+    assert batch_id is not None
+    assert world.run(batch_id) == "done"
+    assert len(world.answered(batch_id, "output.jsonl")) == 4
+
+
+def test_a_run_by_hand_is_begun_by_the_api_and_made_by_the_function(world: World) -> None:
+    world.backing.put(KEY, lines_of("x", 1), {})
+    schedule_id = made(world)
+    keys = {requests.run_schedule(world.services, "default", schedule_id, "once")["scheduled_for"] for _ in range(2)}
+    assert len(keys) == 1
+    batches = {trigger(world.services, event) for event in world.invoked}
+    assert len(batches) == 1
+    assert None not in batches
+
+
+def test_the_sweep_puts_a_schedule_on_the_clock_takes_one_off_and_has_what_was_missed_fired(world: World) -> None:
+    world.drop(lines_of("x", 1), KEY)
+    store = world.services.schedule_store
+    schedule_id = made(world)
+    left = replace(store.schedule("default", schedule_id), schedule_id="sched_" + "1" * 32, on_clock=False)
+    assert store.create(left, 100)
+    gone = replace(left, schedule_id="sched_" + "2" * 32)
+    assert store.create(gone, 100)
+    assert store.delete(gone, NOW, NOW + DAY)
+    world.clock.now += UNDER_WAY + 3 * HOUR
+    done = sweep(world.services)
+    assert (done["SchedulesMended"], done["FiringsCaughtUp"]) == (2, 2)
+    assert on_clock(left.schedule_id) is not None
+    assert sorted(each.schedule_id for each in store.all()) == sorted([schedule_id, left.schedule_id])
+    assert [event["schedule_id"] for event in world.invoked] == sorted([schedule_id, left.schedule_id])
+    batches = [trigger(world.services, event) for event in world.invoked]
+    assert len(set(batches)) == 2
+    assert "FiringsCaughtUp" not in sweep(world.services)
+
+
+def test_every_change_of_a_schedule_holds_the_record_against_what_was_read(world: World) -> None:
+    store = world.services.schedule_store
+    schedule_id = made(world)
+    seen = store.schedule("default", schedule_id)
+    first = Firing(key=f"{NOW + HOUR:010}", began_at=NOW, expires_at_ttl=NOW + DAY)
+    with pytest.raises(StaleRecord):
+        store.pass_over(replace(seen, open="0000000001"), first)  # that one is under way no more
+    store.begin(seen, first)
+    with pytest.raises(StaleRecord):
+        store.begin(seen, replace(first, key=f"{NOW + 2 * HOUR:010}"))
+    now = store.schedule("default", schedule_id)
+    assert (now.open, now.fired_for) == (first.key, NOW + HOUR)
+    store.wait(now, first, "a reason")
+    assert store.schedule("default", schedule_id).waits_for == "a reason"
+    with pytest.raises(StaleRecord):
+        store.make(now, first)  # it began, and waits now
+    store.make(now, replace(first, state="waiting"))
+    second = replace(first, key=f"{NOW + 2 * HOUR:010}", state="ended", reason="another waits")
+    store.pass_over(now, second)
+    store.end(store.schedule("default", schedule_id), replace(first, state="making"), "batch_1", None)
+    ended = store.schedule("default", schedule_id)
+    assert (ended.open, ended.waits_for, ended.last, ended.last_batch_id) == (None, None, first.key, "batch_1")
+    assert [each.key for each in store.firings(ended, None)] == [second.key, first.key]
+    assert [each.key for each in store.firings(ended, second.key)] == [first.key]
+    assert store.firing(ended, "0") is None
+    with pytest.raises(NotFound):
+        store.schedule("other", schedule_id)
+    assert store.delete(ended, NOW, NOW + DAY)
+    assert not store.delete(ended, NOW, NOW + DAY)
+    with pytest.raises(StaleRecord):
+        store.note_clock(ended)
+    with pytest.raises(StaleRecord):
+        store.begin(ended, replace(first, key="0000000009"))
+
+
+def test_a_tenant_has_no_more_schedules_than_it_may_whatever_comes_at_once(world: World) -> None:
+    store = world.services.schedule_store
+    one = Schedule(
+        schedule_id="sched_" + "1" * 32, tenant="default", name="n", expression="rate(1 hour)", timezone="UTC", created_at=NOW,
+        completion_window="24h", members="{}", digest="d", overlap="skip", fired_for=NOW, input_key=KEY,
+    )  # fmt: skip
+    assert store.create(one, 1)
+    assert store.create(one, 1)  # the same request again
+    assert not store.create(replace(one, schedule_id="sched_" + "2" * 32), 1)
+    store.delete(one, NOW, NOW + DAY)
+    assert store.create(replace(one, schedule_id="sched_" + "2" * 32), 1)
+
+
+def test_a_spent_budget_refuses_the_batch_of_a_firing_and_warns(world: World) -> None:
+    world.services.settings = replace(world.services.settings, price_list=PRICES)
+    give(world.services, 1)
+    spend(world.services, 2)
+    world.backing.put(KEY, lines(1), {})
+    batch = world.services.batch_store.batch(fired(world, made(world)) or "")
+    assert (batch.status, batch.errors[0].code) == ("failed", CODE)
