@@ -197,7 +197,7 @@ def test_a_tenant_has_no_more_schedules_than_it_may_whatever_comes_at_once(world
 def test_a_spent_budget_refuses_the_batch_of_a_firing_and_warns(world: World) -> None:
     world.services.settings = replace(world.services.settings, price_list=PRICES)
     give(world.services, 1)
+    world.drop(lines(1), KEY)  # another batch runs
     spend(world.services, 2)
-    world.backing.put(KEY, lines(1), {})
     batch = world.services.batch_store.batch(fired(world, made(world)) or "")
     assert (batch.status, batch.errors[0].code) == ("failed", CODE)

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard import services
+from batchyard.adapters.schedule_store import Schedule
 from batchyard.api import api_keys, openapi
 from batchyard.api.own_routes import router
 from batchyard.costs.budget import Budget
@@ -40,6 +41,7 @@ SOURCE = InputObject(BUCKET, "inbox/acme/requests.jsonl", "etag", 10, "v1")
 BODY = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
 MODEL = "acme-labs/kant-7b"
 ENDPOINT_ID, KEY_ID = "we_6f0d8b7c11a54c2e9d1a7d1f8f5ae2c4", "0f9a2c4e6b8d1357"
+SCHEDULE_ID = "sched_6f0d8b7c11a54c2e9d1a7d1f8f5ae2c4"
 FILE_ID, UPLOAD_ID = "file-3sT9bK2mQxV7cLwZ0rYpHd", "upload_7d1f8f5ae2c44a559a1a2f6f0d8b7c11"
 
 
@@ -69,6 +71,13 @@ def put_endpoint(made: MemoryServices) -> None:
     )  # fmt: skip
 
 
+def put_schedule(made: MemoryServices) -> None:
+    made.schedule_store.known[SCHEDULE_ID] = Schedule(
+        schedule_id=SCHEDULE_ID, tenant="acme", name="nightly", expression="rate(1 day)", timezone="UTC",
+        created_at=1, fired_for=1, input_key=SOURCE.key, completion_window="24h", members="{}", digest="d", overlap="skip",
+    )  # fmt: skip
+
+
 def put_key(made: MemoryServices) -> None:
     made.api_key_store.create(ApiKey(key_id=KEY_ID, tenant="acme", created_at=1, salt="salt", hash="hash"))
 
@@ -80,6 +89,7 @@ OWNED: dict[str, tuple[str, str, Callable[[MemoryServices], None]]] = {
     "file_id": (FILE_ID, f"file-{'0' * 22}", put_file),
     "key_id": (KEY_ID, "0" * 16, put_key),
     "model": (MODEL, "acme-labs/hume-7b", put_batch),
+    "schedule_id": (SCHEDULE_ID, f"sched_{'0' * 32}", put_schedule),
     "upload_id": (UPLOAD_ID, f"upload_{'0' * 32}", put_upload),
     "webhook_endpoint_id": (ENDPOINT_ID, f"we_{'0' * 32}", put_endpoint),
 }
@@ -146,6 +156,7 @@ def test_what_another_tenant_owns_is_not_there_on_any_route(
         made.upload_store.known,
         made.bucket.stored,
         made.webhook_store.known,
+        made.schedule_store.known,
     )
     before = [dict(each) for each in kept]
     theirs = call(method, filled(path), "{}", authorization=other, content_type="application/json")
@@ -163,8 +174,10 @@ def test_another_tenant_s_objects_are_in_no_list_and_behind_no_cursor(
     put_batch(made)
     put_file(made)
     put_endpoint(made)
+    put_schedule(made)
     for path, known in (
         ("/v1/batches", BATCH_ID), ("/v1/files", FILE_ID), ("/v1/webhook_endpoints", ENDPOINT_ID),
+        ("/v1/schedules", SCHEDULE_ID),
     ):  # fmt: skip
         assert known in [each["id"] for each in call("GET", path, authorization=acme).json["data"]]
         assert call("GET", path, authorization=other).json["data"] == []

@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import msgspec
 import pytest
 
 from batchyard import services
+from batchyard.api.batches import of_schedule
 from batchyard.domain import webhook_delivery
 from batchyard.domain.api_key import ApiKey, digest
+from batchyard.domain.numbers import HOUR
 from batchyard.observability import logger
+from batchyard.schedules import requests
 from tests.fakes.batches import BUCKET
 from tests.fakes.services import MemoryAdapters
 from tests.fakes.world import World, memory_world
@@ -95,6 +99,15 @@ def test_what_is_done_to_a_batch_beside_its_steps_logs_its_id(world: World, logg
     follow(logged("cancel", {"batch_id": batch_id}), batch_id)
     world.services.executions.start(batch_id, {})
     follow(logged("sweep", {}), batch_id)
+
+
+def test_the_batch_of_a_schedule_is_logged_with_its_id_and_the_schedule(world: World, logged: Door) -> None:
+    body = {"name": "n", "schedule": "rate(1 hour)", "input": {"key": KEY}, "endpoint": "/v1/chat/completions"}
+    schedule_id = requests.create_schedule(world.services, "default", body, of_schedule)["id"]
+    at = datetime.fromtimestamp(world.services.now() + HOUR, UTC).isoformat()
+    printed = logged("trigger", {"tenant": "default", "schedule_id": schedule_id, "scheduled_at": at})
+    found = follow(printed, answers["trigger"]["batch_id"])
+    assert {line["schedule_id"] for line in found} == {schedule_id}
 
 
 def test_what_tenants_are_told_of_a_batch_logs_its_id(world: World, logged: Door) -> None:

@@ -47,6 +47,14 @@ NOT_AT_A_PROVIDER = {
     ("GET", "/v1/api_keys"): "a provider has one key",
     ("POST", "/v1/api_keys"): "as above",
     ("POST", "/v1/api_keys/{key_id}/revoke"): "as above",
+    **dict.fromkeys(
+        (
+            ("POST", "/v1/schedules"), ("GET", "/v1/schedules"), ("GET", "/v1/schedules/{schedule_id}"),
+            ("DELETE", "/v1/schedules/{schedule_id}"), ("POST", "/v1/schedules/{schedule_id}/run"),
+            ("GET", "/v1/schedules/{schedule_id}/batches"),
+        ),
+        "a provider has no clock of its users",
+    ),
     ("GET", "/v1/openapi.json"): "the document describes Batchyard",
 }
 

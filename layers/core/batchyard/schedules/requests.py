@@ -13,7 +13,7 @@ from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
 from batchyard.domain.batch import shape as shape_of_batch
 from batchyard.domain.errors import ApiError, InvalidSchedule, NotFound, StaleRecord, invalid_request
-from batchyard.domain.numbers import DAY
+from batchyard.domain.numbers import DAY, amount
 from batchyard.gateway.paging import LIMITS, page, page_limit
 from batchyard.planning import new_batch
 from batchyard.schedules import rules
@@ -134,6 +134,8 @@ def _firing_of(services: Services, schedule: Schedule, batch_id: str) -> str:
 def shape(services: Services, schedule: Schedule) -> dict[str, Any]:
     """Shape a schedule as the HTTP API shows it; times are Unix seconds."""
     members: dict[str, Any] = nesting.decode(schedule.members)
+    if (most := amount(members.get("max_cost_usd"))) is not None:
+        members["max_cost_usd"] = float(most)
     return {
         "id": schedule.schedule_id,
         "object": "schedule",

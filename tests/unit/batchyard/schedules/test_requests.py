@@ -54,7 +54,7 @@ def test_a_schedule_is_made_put_on_the_clock_and_shown(services: MemoryServices)
     assert services.schedule_clock.on == {shown["id"]: None}
     assert shown["next_firing_at"] == 1_790_035_200  # 2026-09-22T00:00:00Z, which is 2 in Berlin
     same = {"name": "nightly", "schedule": "cron(0 2 * * ? *)", "timezone": "Europe/Berlin", "input": {"key": KEY}}
-    options = {"metadata": {"who": "me"}, "max_cost_usd": "2.5", "on_invalid": "skip", "completion_window": "24h"}
+    options = {"metadata": {"who": "me"}, "max_cost_usd": 2.5, "on_invalid": "skip", "completion_window": "24h"}
     for name, value in {
         **same,
         **options,
