@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from .command.cli import batchyard
+from .command.schedule_words import batchyard
 from .errors import FrontError, Stopped
 
 

@@ -131,7 +131,7 @@ class Service:
             answer = self.client.ask(
                 "POST", "/batches", body={**body, "metadata": metadata}, headers={"Idempotency-Key": key}
             )
-            return _view(answer.data)
+            return view_of(answer.data)
         except ConflictError as error:
             found = self.find(key) if error.code == "idempotency_key_reused" else None
             if found is None:
@@ -142,7 +142,7 @@ class Service:
         """Make a dry run: a batch that is checked and estimated, of which nothing is sent."""
         dry = {name: value for name, value in body.items() if name not in ("max_cost_usd", "metadata")}
         headers = {"Idempotency-Key": f"{key}-dry-{body['input_file_id']}"}
-        return _view(self.client.ask("POST", "/batches", body={**dry, "dry_run": True}, headers=headers).data)
+        return view_of(self.client.ask("POST", "/batches", body={**dry, "dry_run": True}, headers=headers).data)
 
     def find(self, key: str) -> View | None:
         """Return the newest batch with this mark in its metadata, among the newest batches."""
@@ -152,7 +152,7 @@ class Service:
     def retrieve(self, batch_id: str) -> View:
         """Read a batch."""
         if self.is_batchyard:
-            return _view(self.client.ask("GET", _of(batch_id)).data)
+            return view_of(self.client.ask("GET", _of(batch_id)).data)
         return _view_of(self.client.retrieve_batch(batch_id))
 
     def batches(self) -> Iterator[View]:
@@ -163,7 +163,7 @@ class Service:
         after: dict[str, str] = {}
         while True:
             page = _object(self.client.ask("GET", "/batches", query={"limit": "100", **after}).data)
-            yield from (found := [_view(each) for each in page["data"]])
+            yield from (found := [view_of(each) for each in page["data"]])
             if not page.get("has_more") or not found:
                 return
             after = {"after": found[-1].id}
@@ -175,13 +175,13 @@ class Service:
     def resume(self, batch_id: str) -> View:
         """Have a waiting batch try at once."""
         self.need_batchyard("resume a batch")
-        return _view(self.client.ask("POST", f"{_of(batch_id)}/resume").data)
+        return view_of(self.client.ask("POST", f"{_of(batch_id)}/resume").data)
 
     def retry(self, batch_id: str, key: str, body: Mapping[str, Any]) -> View:
         """Make a batch of what has no success in an ended one."""
         self.need_batchyard("retry a batch; send what failed as a new input")
         headers = {"Idempotency-Key": key}
-        return _view(self.client.ask("POST", f"{_of(batch_id)}/retry", body=body, headers=headers).data)
+        return view_of(self.client.ask("POST", f"{_of(batch_id)}/retry", body=body, headers=headers).data)
 
     def inside(self, batch_id: str, what: str, query: Mapping[str, str]) -> dict[str, Any]:
         """Return what is inside a batch: `lines`, each with its request and its result, or `shards` with their progress."""
@@ -191,6 +191,15 @@ class Service:
         """Return what was used and paid."""
         self.need_batchyard("tell what was used")
         return _object(self.client.ask("GET", "/usage", query=query).data)
+
+    def scheduled(
+        self, method: str, path: str = "", *, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Call a route of schedules; what is asked with the same key is done once."""
+        self.need_batchyard("fire schedules")
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return _object(self.client.ask(method, f"/schedules{path}", body=body, query=query, headers=headers).data)
 
     def _create_elsewhere(self, key: str, body: Mapping[str, Any], creating_at: int | None) -> View:
         """Create a provider batch, after a look for the one that an earlier command, or another machine, may have created."""
@@ -221,7 +230,8 @@ def _object(data: object) -> dict[str, Any]:
     return data
 
 
-def _view(data: object) -> View:
+def view_of(data: object) -> View:
+    """Read a batch as a service answers it; raises Refused."""
     try:
         return msgspec.convert(_object(data), View)
     except msgspec.ValidationError as error:

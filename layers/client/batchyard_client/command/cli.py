@@ -55,7 +55,9 @@ COMMON = (
 OUT = click.option("--out", "-o", callback=_named, help="A folder/, a .jsonl, or a table: .csv, .parquet, …")
 
 
-def _with(*groups: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+def with_options(*groups: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+    """Give a command the options of some groups."""
+
     def added(command: Command) -> Command:
         for option in reversed([option for group in groups for option in group]):
             command = option(command)
@@ -85,7 +87,7 @@ def login(url: str | None, key: str | None) -> None:
 
 @batchyard.command()
 @click.argument("source")
-@_with([OUT], RECIPE, SENDING, COMMON)
+@with_options([OUT], RECIPE, SENDING, COMMON)
 def run(source: str, out: str | None, **asked: Any) -> int:  # noqa: ANN401 - options of click
     """Send a table or a file of requests, wait, and write the answers.
 
@@ -99,7 +101,7 @@ def run(source: str, out: str | None, **asked: Any) -> int:  # noqa: ANN401 - op
 
 @batchyard.command()
 @click.argument("source")
-@_with(RECIPE, SENDING, COMMON)
+@with_options(RECIPE, SENDING, COMMON)
 def submit(source: str, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Send as `run` does, print the id of the batch, and do not wait."""
     from . import doing  # noqa: PLC0415 - as above
@@ -109,7 +111,7 @@ def submit(source: str, **asked: Any) -> int:  # noqa: ANN401 - as above
 
 @batchyard.command()
 @click.argument("source")
-@_with(RECIPE, SENDING, COMMON)
+@with_options(RECIPE, SENDING, COMMON)
 def estimate(source: str, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Upload and estimate; nothing is sent to a provider."""
     from . import doing  # noqa: PLC0415 - as above
@@ -119,7 +121,7 @@ def estimate(source: str, **asked: Any) -> int:  # noqa: ANN401 - as above
 
 @batchyard.command()
 @click.argument("batch_id")
-@_with(COMMON)
+@with_options(COMMON)
 def watch(batch_id: str, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Show the progress of a batch until it has ended."""
     from . import doing  # noqa: PLC0415 - as above
@@ -129,7 +131,7 @@ def watch(batch_id: str, **asked: Any) -> int:  # noqa: ANN401 - as above
 
 @batchyard.command()
 @click.argument("batch_id", required=False)
-@_with(COMMON)
+@with_options(COMMON)
 def status(batch_id: str | None, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Show how a batch stands, or the newest batches."""
     from . import looking  # noqa: PLC0415 - as above
@@ -140,7 +142,7 @@ def status(batch_id: str | None, **asked: Any) -> int:  # noqa: ANN401 - as abov
 @batchyard.command("list")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many of the newest batches.")
 @click.option("--all", "estimates", is_flag=True, help="List estimates too, which sent nothing.")
-@_with(COMMON)
+@with_options(COMMON)
 def list_(limit: int, estimates: bool, **asked: Any) -> int:  # noqa: ANN401 - as above
     """List the newest batches."""
     from . import looking  # noqa: PLC0415 - as above
@@ -151,7 +153,7 @@ def list_(limit: int, estimates: bool, **asked: Any) -> int:  # noqa: ANN401 - a
 @batchyard.command()
 @click.argument("batch_id")
 @click.option("--input", "source", help="The input, where this machine does not know it.")
-@_with([OUT], RECIPE, COMMON)
+@with_options([OUT], RECIPE, COMMON)
 def fetch(batch_id: str, source: str | None, out: str | None, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Wait for the end of a batch, and write its answers."""
     from . import doing  # noqa: PLC0415 - as above
@@ -161,7 +163,7 @@ def fetch(batch_id: str, source: str | None, out: str | None, **asked: Any) -> i
 
 @batchyard.command()
 @click.argument("batch_id")
-@_with(COMMON)
+@with_options(COMMON)
 def cancel(batch_id: str, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Cancel a batch; what is finished is kept."""
     from . import doing  # noqa: PLC0415 - as above
@@ -171,7 +173,7 @@ def cancel(batch_id: str, **asked: Any) -> int:  # noqa: ANN401 - as above
 
 @batchyard.command()
 @click.argument("batch_id")
-@_with(COMMON)
+@with_options(COMMON)
 def resume(batch_id: str, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Have a batch that waits try at once."""
     from . import doing  # noqa: PLC0415 - as above
@@ -188,7 +190,7 @@ def resume(batch_id: str, **asked: Any) -> int:  # noqa: ANN401 - as above
 )
 @click.option("--max-cost", type=USD, metavar="USD", help="Refuse a batch that is estimated above this.")
 @click.option("--new", is_flag=True, help="Make another retry of a batch that has one.")
-@_with([OUT], COMMON)
+@with_options([OUT], COMMON)
 def retry(batch_id: str, out: str | None, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Send again what failed in an ended batch, as a new batch with whole results."""
     from . import doing  # noqa: PLC0415 - as above
@@ -200,7 +202,7 @@ def retry(batch_id: str, out: str | None, **asked: Any) -> int:  # noqa: ANN401 
 @click.option("--from", "first", type=DAY, metavar="DAY", help="The first day, as 2026-11-01.")
 @click.option("--to", "last", type=DAY, metavar="DAY", help="The last day.")
 @click.option("--by", type=click.Choice(["day", "model", "batch"]), default="day", show_default=True)
-@_with(COMMON)
+@with_options(COMMON)
 def usage(first: datetime | None, last: datetime | None, by: str, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Show tokens and dollars, this month's if no days are named."""
     from . import looking  # noqa: PLC0415 - as above
@@ -213,7 +215,7 @@ def usage(first: datetime | None, last: datetime | None, by: str, **asked: Any) 
 @click.argument("batch_id")
 @click.option("--html", is_flag=True, help="Write one page for a browser, with a sample of the answers.")
 @click.option("--out", "-o", callback=_named, help="The name of the page.")
-@_with(COMMON)
+@with_options(COMMON)
 def report(batch_id: str, out: str | None, html: bool, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Print the report of a batch, or write it as a page."""
     from . import reporting  # noqa: PLC0415 - as above
@@ -224,7 +226,7 @@ def report(batch_id: str, out: str | None, html: bool, **asked: Any) -> int:  # 
 @batchyard.command("open")
 @click.argument("batch_id", required=False)
 @click.option("--console", is_flag=True, help="Open the page of the batch in the console of the service.")
-@_with([OUT], COMMON)
+@with_options([OUT], COMMON)
 def open_(batch_id: str | None, console: bool, out: str | None, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Fetch the results of a batch, and open them with the program that you have for them.
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
@@ -16,6 +16,8 @@ from batchyard_client.watching import details, estimate_words
 
 from .options import front_of
 from .words import status_rows
+
+BATCHES: Final = ("batch", "status", "rows", "failed", "$", "made (UTC)")
 
 
 def status(batch_id: str, asked: Mapping[str, Any]) -> int:
@@ -35,7 +37,7 @@ def listed(limit: int, asked: Mapping[str, Any], *, estimates: bool = False) -> 
     if asked["as_json"]:
         printed([status_rows(view) for view in views])
     else:
-        _table([_row(view) for view in views], ("batch", "status", "rows", "failed", "$", "made (UTC)"))
+        table([row_of(view) for view in views], BATCHES)
     return ALL_GOOD
 
 
@@ -56,7 +58,7 @@ def usage(query: Mapping[str, str | None], asked: Mapping[str, Any]) -> int:
          "?" if each["cost"]["usd"] is None else f"{each['cost']['usd']:,.4f}")
         for name, each in parts
     ]  # fmt: skip
-    _table(rows, (by, "rows", "tokens in", "tokens out", "$"))
+    table(rows, (by, "rows", "tokens in", "tokens out", "$"))
     return ALL_GOOD
 
 
@@ -85,7 +87,8 @@ def _standing(view: View) -> str:
     return ", ".join((view.status, done, *details(view)))
 
 
-def _row(view: View) -> tuple[str, ...]:
+def row_of(view: View) -> tuple[str, ...]:
+    """Return a batch as a row of a list."""
     from datetime import UTC, datetime  # noqa: PLC0415 - only here
 
     made = datetime.fromtimestamp(view.created_at or 0, UTC).strftime("%Y-%m-%d %H:%M")
@@ -94,7 +97,7 @@ def _row(view: View) -> tuple[str, ...]:
     return (view.id, status, f"{view.counts.total:,}", f"{view.counts.failed:,}", spent, made)
 
 
-def _table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> None:
+def table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> None:
     """Print columns side by side, for people and for `awk`."""
     lines = [head, *rows]
     widths = [max(len(line[at]) for line in lines) for at in range(len(head))]

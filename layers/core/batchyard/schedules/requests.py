@@ -168,7 +168,8 @@ def _last(schedule: Schedule) -> dict[str, Any] | None:
 def shape_of_firing(fired: Firing) -> dict[str, Any]:
     """Shape a firing: its scheduled time, where it stands, and its batch, or why there is none."""
     names = ("state", "batch_id", "reason")
-    return {"object": "schedule.firing", "scheduled_for": fired.at, **{name: getattr(fired, name) for name in names}}
+    shown = {name: getattr(fired, name) for name in names}
+    return {"id": fired.key, "object": "schedule.firing", "scheduled_for": fired.at, **shown}
 
 
 def unknown(schedule_id: str) -> ApiError:

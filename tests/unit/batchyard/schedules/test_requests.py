@@ -206,6 +206,7 @@ def test_a_firing_runs_the_newest_version_and_its_batch_names_the_schedule(servi
     assert (shown["id"], shown["schedule"], shown["input_file_id"]) == (batch_id, schedule_id, batch.input.uri)
     last = requests.retrieve_schedule(services, "default", schedule_id)["last_firing"]
     assert last == {
+        "id": f"{NOW + HOUR}",
         "object": "schedule.firing", "scheduled_for": NOW + HOUR, "state": "ended", "batch_id": batch_id, "reason": None,
     }  # fmt: skip
     assert schedule_id in services.event_bus.details[0]

@@ -1,0 +1,150 @@
+"""What each command for schedules does."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from batchyard_client.errors import ALL_GOOD, SOME_FAILED, Refused
+from batchyard_client.front import Front
+from batchyard_client.service import view_of
+
+from .looking import BATCHES, printed, put, row_of, table
+from .options import front_of, options_of
+from .words import status_rows
+
+WHEN: Final = (
+    "schedule", "timezone", "endpoint", "provider", "overlap", "hours", "min_lines", "min_bytes", "start_at_lines",
+    "start_at_bytes", "max_wait",
+)  # fmt: skip
+PAGE: Final = 100
+LOOK_EVERY, MOST_LOOKS = 1.0, 120  # seconds between two looks at a firing, and looks
+
+
+def create(name: str, source: str, asked: Mapping[str, Any]) -> int:
+    """Make a schedule."""
+    every = {"estimate": True, "pack": None, "new": False, **asked}
+    options = msgspec.structs.asdict(options_of(every))
+    of_batch = {
+        each: options[each] for each in ("completion_window", "metadata", "on_invalid", "accept", "max_cost_usd")
+    }
+    body = {
+        "name": name, "input": {"prefix" if source.endswith("/") else "key": source}, **of_batch,
+        **{each: asked[each] for each in WHEN},
+    }  # fmt: skip
+    given = {each: value for each, value in body.items() if value is not None}
+    front = front_of(asked)
+    with front.words():
+        made = front.service.scheduled("POST", body=given, key=uuid.uuid4().hex)
+    return _shown(made, asked)
+
+
+def show(schedule_id: str, asked: Mapping[str, Any]) -> int:
+    """Show a schedule."""
+    front = front_of(asked)
+    with front.words():
+        found = front.service.scheduled("GET", _of(schedule_id))
+    return _shown(found, asked)
+
+
+def listed(asked: Mapping[str, Any]) -> int:
+    """List the schedules."""
+    front = front_of(asked)
+    found: list[dict[str, Any]] = []
+    with front.words():
+        more, query = True, {"limit": str(PAGE)}
+        while more:
+            page = front.service.scheduled("GET", query=query)
+            found += page["data"]
+            more, query = page["has_more"], {**query, "after": page["last_id"]}
+    if asked["as_json"]:
+        printed(found)
+        return ALL_GOOD
+    rows = [(each["id"], each["name"], each["schedule"], _time(each["next_firing_at"]), _last(each)) for each in found]
+    table(rows, ("schedule", "name", "fires", "next (UTC)", "last"))
+    return ALL_GOOD
+
+
+def run(schedule_id: str, asked: Mapping[str, Any]) -> int:
+    """Fire a schedule now, and wait for its batch."""
+    front, key = front_of(asked), uuid.uuid4().hex
+    with front.words():
+        fired = _fired(front, schedule_id, key)
+    if asked["as_json"]:
+        printed(fired)
+    elif fired["batch_id"]:
+        put(fired["batch_id"])
+    else:
+        front.screen.say(f"No batch was made: {fired['reason'] or 'the service has not made it yet'}.")
+    return ALL_GOOD if fired["batch_id"] else SOME_FAILED
+
+
+def _fired(front: Front, schedule_id: str, key: str) -> dict[str, Any]:
+    """Ask for one firing, and look until it has ended or waits; what is asked with one key is one firing."""
+    asked = front.service.scheduled("POST", f"{_of(schedule_id)}/run", key=key)
+    for _ in range(MOST_LOOKS):
+        found = front.service.scheduled("GET", _of(schedule_id))
+        last = found["last_firing"]
+        if last is not None and last["id"] == asked["id"]:
+            return dict(last)
+        if found["waits_for"]:
+            return {**asked, "state": "waiting", "reason": found["waits_for"]}
+        front.sleep(LOOK_EVERY)
+    return front.service.scheduled("POST", f"{_of(schedule_id)}/run", key=key)
+
+
+def delete(schedule_id: str, asked: Mapping[str, Any]) -> int:
+    """Delete a schedule."""
+    front = front_of(asked)
+    with front.words():
+        gone = front.service.scheduled("DELETE", _of(schedule_id))
+    if asked["as_json"]:
+        printed(gone)
+    else:
+        front.screen.say(f"{schedule_id} is deleted. Its batches stay.")
+    return ALL_GOOD
+
+
+def batches(schedule_id: str, limit: int, asked: Mapping[str, Any]) -> int:
+    """List the batches of a schedule."""
+    front = front_of(asked)
+    with front.words():
+        query = {"limit": str(min(limit, PAGE))}
+        page = front.service.scheduled("GET", f"{_of(schedule_id)}/batches", query=query)
+        views = [view_of(each) for each in page["data"]]
+    if asked["as_json"]:
+        printed([status_rows(view) for view in views])
+    else:
+        table([row_of(view) for view in views], BATCHES)
+    return ALL_GOOD
+
+
+def _shown(found: Mapping[str, Any], asked: Mapping[str, Any]) -> int:
+    if asked["as_json"]:
+        printed(found)
+        return ALL_GOOD
+    (source,) = found["input"].values()
+    again = _time(found["next_firing_at"])
+    put(f"{found['id']}: {found['name']}, {found['schedule']} ({found['timezone']}) of {source}")
+    put(f"  next: {again + ' UTC' if again else 'never again'}; last: {_last(found) or 'none yet'}")
+    return ALL_GOOD
+
+
+def _last(found: Mapping[str, Any]) -> str:
+    if found["waits_for"]:
+        return f"waits: {found['waits_for']}"
+    last = found["last_firing"]
+    return (last["batch_id"] or f"no batch: {last['reason']}") if last else ""
+
+
+def _time(at: int | None) -> str:
+    return "" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _of(schedule_id: str) -> str:
+    if not schedule_id:
+        raise Refused("A schedule has an id, as `batchyard schedule list` shows it.")
+    return f"/{quote(schedule_id, safe='')}"

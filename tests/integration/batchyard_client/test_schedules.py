@@ -1,0 +1,113 @@
+"""`batchyard schedule …` before the API itself, whose services are of memory."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.parse import urlsplit
+
+import pytest
+
+from batchyard import services
+from batchyard.api import api_keys
+from batchyard.schedules.trigger import trigger
+from batchyard_client.__main__ import main
+from tests.fakes.services import MemoryServices
+from tests.unit.functions.gateway import call
+
+CRON = ["--schedule", "cron(0 2 * * ? *)", "--timezone", "Europe/Berlin", "--endpoint", "/v1/chat/completions"]
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[MemoryServices]:
+    """Serve the API on loopback, and let the functions run that it invokes."""
+    made = MemoryServices()
+    made.bucket.put("inbox/default/daily.jsonl", b'{"custom_id": "1"}\n')
+    key = api_keys.create(made.api_key_store, "default")
+    monkeypatch.setattr(services, "current", lambda: made)
+
+    class Door(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            url, size = urlsplit(self.path), int(self.headers.get("content-length") or 0)
+            headers = {name.lower().replace("-", "_"): value for name, value in self.headers.items()}
+            text = self.rfile.read(size).decode() or None
+            answer = call(self.command, url.path, text, query=url.query, **headers)
+            while made.trigger_function.invoked:
+                trigger(made, made.trigger_function.invoked.pop(0))
+            self.send_response(answer.status)
+            data = json.dumps(answer.json).encode()
+            for name, value in {"content-type": "application/json", "content-length": str(len(data))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_POST = do_DELETE = do_GET  # noqa: N815 - http.server names them
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("BATCHYARD_HOME", str(tmp_path))
+    monkeypatch.setenv("BATCHYARD_URL", f"http://127.0.0.1:{server.server_port}/v1")
+    monkeypatch.setenv("BATCHYARD_KEY", key)
+    yield made
+    server.shutdown()
+    server.server_close()
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str:
+    capsys.readouterr()
+    assert main(["schedule", *words]) == status, capsys.readouterr().err
+    return capsys.readouterr().out
+
+
+def test_a_schedule_is_made_shown_listed_run_and_deleted(
+    made: MemoryServices, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--max-cost", "5", "--metadata", "team=support", "--hours", "00:00-23:59", "--overlap", "queue"]
+    told = said(capsys, "create", "nightly", "inbox/default/daily.jsonl", *CRON, *options)
+    schedule_id = told.partition(":")[0]
+    assert told.splitlines() == [
+        f"{schedule_id}: nightly, cron(0 2 * * ? *) (Europe/Berlin) of inbox/default/daily.jsonl",
+        "  next: 2026-09-22 00:00 UTC; last: none yet",
+    ]
+    (kept,) = made.schedule_store.known.values()
+    assert (kept.overlap, kept.hours, json.loads(kept.members)["max_cost_usd"]) == ("queue", "00:00-23:59", "5")
+    batch_id = said(capsys, "run", schedule_id).strip()
+    assert [*made.batch_store.batches] == [batch_id]
+    assert batch_id in said(capsys, "show", schedule_id)
+    shown = json.loads(said(capsys, "show", schedule_id, "--json"))
+    assert (shown["last_firing"]["batch_id"], shown["metadata"]) == (batch_id, {"team": "support"})
+    listed = said(capsys, "list").splitlines()
+    assert listed[0].split() == ["schedule", "name", "fires", "next", "(UTC)", "last"]
+    assert (schedule_id in listed[1], batch_id in listed[1], len(listed)) == (True, True, 2)
+    assert said(capsys, "batches", schedule_id).splitlines()[1].startswith(batch_id)
+    assert [each["batch_id"] for each in json.loads(said(capsys, "batches", schedule_id, "--json"))] == [batch_id]
+    for _ in range(2):
+        said(capsys, "delete", schedule_id)
+    assert json.loads(said(capsys, "list", "--json")) == []
+
+
+def test_a_run_that_waits_or_makes_nothing_says_why(made: MemoryServices, capsys: pytest.CaptureFixture[str]) -> None:
+    told = said(capsys, "create", "folder", "gather/default/tickets/", *CRON, "--min-lines", "3")
+    schedule_id = told.partition(":")[0]
+    assert said(capsys, "run", schedule_id, status=1) == ""
+    assert (
+        json.loads(said(capsys, "run", schedule_id, "--json", status=1))["reason"]
+        == "no new file is in gather/default/tickets/"
+    )
+    assert "no batch: no new file" in said(capsys, "list")
+    assert made.batch_store.batches == {}
+
+
+def test_what_the_service_refuses_ends_the_command_with_its_words(
+    made: MemoryServices, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = ["create", "x", "inbox/other/a.jsonl", *CRON]
+    assert main(["schedule", *wrong]) == 3
+    assert "'input.key' must be the key of an object below inbox/default/" in capsys.readouterr().err
+    assert main(["schedule", "show", "sched_1"]) == 3
+    assert main(["schedule", "create", "x", "inbox/default/a.jsonl"]) == 2
+    assert made.schedule_store.known == {}
