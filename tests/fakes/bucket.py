@@ -50,7 +50,7 @@ class MemoryBucket(Bucket):
     ) -> Iterator[bytes]:
         stop = source.size if stop is None else stop
         if source.files is not None:
-            yield from self.file_list(source).read(self.chunks, start, stop)
+            yield from self.file_list(source).read([(start, stop)], self._of_file)
             return
         data = self.get(source.key)
         if hashlib.md5(data, usedforsecurity=False).hexdigest() != source.etag:

@@ -39,8 +39,8 @@ METRICS: Final[Mapping[str, Metric]] = {
     **dict.fromkeys(
         (
             "UploadsStarted", "FiringsEnded", "ExecutionsStarted", "ExecutionsRestarted", "BatchesGivenUp",
-            "GivenUpBatchesAdvanced", "BatchesFailed", "ProviderBatchesAdopted", "ProviderBatchesCancelled", "ProviderFilesDeleted",
-            "ReservationsReleased", "LedgersCorrected", "StoredBytesCorrected", "StoredFilesRemoved", "CopiesRemoved",
+            "GivenUpBatchesAdvanced", "BatchesFailed", "ProviderBatchesAdopted", "ProviderBatchesCancelled",
+            "ProviderFilesDeleted", "ReservationsReleased", "LedgersCorrected", "StoredBytesCorrected", "StoredFilesRemoved", "CopiesRemoved",
             "BatchesSettled", "SetApart", "ProviderFailures",
         ),
         Metric(),
