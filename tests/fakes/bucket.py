@@ -45,6 +45,10 @@ class MemoryBucket(Bucket):
             ]
             yield InboxPage(arrived, arrived[-1].object.key if arrived else after)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        below = (key.removeprefix(prefix) for key in self.stored if key.startswith(prefix))
+        return iter(sorted({f"{prefix}{rest.partition('/')[0]}/" for rest in below if "/" in rest}))
+
     def chunks(
         self, source: InputObject, start: int = 0, stop: int | None = None, size: int = CHUNK
     ) -> Iterator[bytes]:

@@ -75,6 +75,13 @@ class Bucket:
                 last = page.get("NextKeyMarker") or (newest[-1].object.key if newest else after)
                 yield InboxPage(newest, last)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the folders right below a prefix that ends with a slash, each with a slash at its end."""
+        with translated(f"listing folders of s3://{self.bucket}/{prefix}"):
+            listing = self._s3.get_paginator("list_object_versions")
+            for page in listing.paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/"):
+                yield from (each["Prefix"] for each in page.get("CommonPrefixes", []))
+
     def _arrived(self, row: ObjectVersionTypeDef) -> Arrived:
         pinned = InputObject(self.bucket, row["Key"], row["ETag"], row["Size"], row["VersionId"])
         return Arrived(pinned, row["LastModified"].astimezone(UTC))
