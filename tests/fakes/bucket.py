@@ -45,12 +45,16 @@ class MemoryBucket(Bucket):
             ]
             yield InboxPage(arrived, arrived[-1].object.key if arrived else after)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        below = (key.removeprefix(prefix) for key in self.stored if key.startswith(prefix))
+        return iter(sorted({f"{prefix}{rest.partition('/')[0]}/" for rest in below if "/" in rest}))
+
     def chunks(
         self, source: InputObject, start: int = 0, stop: int | None = None, size: int = CHUNK
     ) -> Iterator[bytes]:
         stop = source.size if stop is None else stop
         if source.files is not None:
-            yield from self.file_list(source).read(self.chunks, start, stop)
+            yield from self.file_list(source).read([(start, stop)], self._of_file)
             return
         data = self.get(source.key)
         if hashlib.md5(data, usedforsecurity=False).hexdigest() != source.etag:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tests.fakes.bucket import MemoryBucket
 from tests.fakes.endings import EndingsProvider, ended
-from tests.fakes.lines import jsonl, request
+from tests.fakes.lines import bad, jsonl, request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,13 @@ def lines_of(name: str, count: int, model: str = "m-1") -> bytes:
     return jsonl(
         [request(f"line-{at}", model, messages=[{"role": "user", "content": f"{name} {at}"}]) for at in range(count)]
     )
+
+
+def bucket_of(world: AnyWorld[Any]) -> MemoryBucket:
+    """Return the bucket of a world of memory."""
+    bucket = world.services.bucket
+    assert isinstance(bucket, MemoryBucket)
+    return bucket
 
 
 def put(world: AnyWorld[Any], files: Mapping[str, bytes]) -> None:
@@ -50,13 +58,32 @@ def said(world: AnyWorld[Any], batch_id: str, name: str, result: str = "output.j
     found = []
     for line in (world.found(f"results/default/{batch_id}/files/{name}/{result}") or b"?").splitlines():
         told = json.loads(line)
-        found.append(
-            (told["custom_id"], told["response"]["body"]["said"] if told["response"] else told["error"]["code"])
-        )
+        found.append((told["custom_id"], _said(told)))
     return found
+
+
+def _said(told: dict[str, Any]) -> str:
+    if told["response"] is None:
+        return str(told["error"]["code"])
+    body = told["response"]["body"]
+    return str(body["said"] if "said" in body else body["error"]["code"])
 
 
 def report_of(world: AnyWorld[Any], batch_id: str) -> dict[str, Any]:
     """Read the report of a batch."""
     report: dict[str, Any] = json.loads(world.read(f"results/default/{batch_id}/report.json"))
     return report
+
+
+def failing(*prompts: str, status: int = 400) -> Any:
+    """Answer every request by its prompt, but refuse those with these prompts."""
+
+    def ending(provider: EndingsProvider, batch: Batch) -> Batch:
+        output, errors = list[bytes](), list[bytes]()
+        for line in provider.files[batch.input_file_id or ""].splitlines():
+            asked = json.loads(line)
+            refused = asked["body"]["messages"][0]["content"] in prompts
+            (errors if refused else output).append(bad(asked["custom_id"], status) if refused else echo(line))
+        return ended(provider, batch, "completed", output, errors)
+
+    return ending

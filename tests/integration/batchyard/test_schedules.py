@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from batchyard.adapters.schedule_store import Firing, Schedule
 from batchyard.api.batches import of_schedule
-from batchyard.api.schedule_routes import requests
 from batchyard.budgets.spending import CODE
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.numbers import DAY, HOUR
 from batchyard.recovery.sweep import sweep
+from batchyard.schedules import requests
 from batchyard.schedules.trigger import trigger
 from batchyard.schedules.upkeep import UNDER_WAY
 from tests.fakes.batches import NOW
@@ -40,10 +40,10 @@ def made(world: World, **members: Any) -> str:
 def on_clock(schedule_id: str) -> dict[str, Any] | None:
     scheduler = boto3.client("scheduler")
     try:
-        found: dict[str, Any] = scheduler.get_schedule(Name=schedule_id, GroupName=SETTINGS.schedule_group)
+        found: Any = scheduler.get_schedule(Name=schedule_id, GroupName=SETTINGS.schedule_group)
     except scheduler.exceptions.ResourceNotFoundException:
         return None
-    return found
+    return dict(found)
 
 
 def fired(world: World, schedule_id: str, hour: int = 1) -> str | None:

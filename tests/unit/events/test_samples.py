@@ -55,7 +55,7 @@ def test_no_sample_names_anybody_real() -> None:
         assert all(ipaddress.ip_address(each) in example for each in addresses), path.name
 
 
-@of("intake.s3-", "sweep.schedule", "intake.refused-", "sweep.execution-", "bus.", "notify.")
+@of("intake.", "gather.", "sweep.schedule", "sweep.execution-", "bus.", "notify.")
 def test_an_eventbridge_sample_has_the_whole_envelope(path: Path) -> None:
     event = read(path)
     assert set(event) == ENVELOPE
@@ -63,7 +63,7 @@ def test_an_eventbridge_sample_has_the_whole_envelope(path: Path) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", event["time"])
 
 
-@of("intake.s3-", "intake.refused-")
+@of("intake.", "gather.")
 def test_an_upload_pins_the_version_of_its_object(path: Path) -> None:
     event = S3EventBridgeNotificationEvent(read(path))
     assert event.detail_type == "Object Created"

@@ -23,6 +23,7 @@ from batchyard.domain.api_key import ApiKey, digest
 from batchyard.domain.batch import BatchError, Counts
 from batchyard.domain.statuses import TRANSITIONS
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
+from batchyard.gathering.fire import id_of
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import Place, ShardLines
 from batchyard.planning.summary import Summary, write_summary
@@ -694,6 +695,31 @@ def test_an_upload_that_is_gone_makes_nothing(at_hand: MemoryServices, path: Pat
 def test_what_is_no_input_of_ours_makes_nothing(at_hand: MemoryServices, path: Path) -> None:
     uploaded = json.loads(path.read_text(encoding="utf-8"))["detail"]["object"]
     at_hand.bucket.put(uploaded["key"], INPUT if uploaded["size"] else b"")
+    assert call(path) == {"batch_ids": []}
+    assert at_hand.executions.started == []
+
+
+@samples("gather", "s3-run")
+def test_a_run_makes_one_batch_of_the_files_of_its_folder_however_often_it_is_told(
+    at_hand: MemoryServices, path: Path
+) -> None:
+    run = json.loads(path.read_text(encoding="utf-8"))["detail"]["object"]
+    assert call(path) == {"batch_ids": []}  # the object is gone
+    for name in ("RUN", "a.jsonl", "below/b.jsonl", ".hidden", "folder/"):
+        at_hand.bucket.put(f"gather/default/tickets/{name}", b"" if name in {"RUN", "folder/"} else INPUT)
+    answers = [call(path), call(path)]
+    (batch_id,) = answers[0]["batch_ids"]
+    assert answers[0] == answers[1]
+    made = at_hand.batch_store.batch(batch_id)
+    assert batch_id == id_of("default", "tickets", f"RUN {run['version-id']}")
+    assert (made.tenant, made.input.key, made.input.file_count) == ("default", "gather/default/tickets/", 2)
+    assert set(at_hand.executions.started) == {batch_id}
+
+
+@samples("gather", "refused-")
+def test_what_is_no_run_of_a_folder_gathers_nothing(at_hand: MemoryServices, path: Path) -> None:
+    at_hand.bucket.put(json.loads(path.read_text(encoding="utf-8"))["detail"]["object"]["key"], b"")
+    at_hand.bucket.put("gather/default/tickets/a.jsonl", INPUT)
     assert call(path) == {"batch_ids": []}
     assert at_hand.executions.started == []
 

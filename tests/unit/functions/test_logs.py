@@ -29,6 +29,7 @@ from tests.unit.template.published import lines
 
 KEY = "inbox/default/in.jsonl"
 UPLOADED = {"detail": {"bucket": {"name": BUCKET}, "object": {"key": KEY}}}
+FIRED = {"detail": {"bucket": {"name": BUCKET}, "object": {"key": "gather/default/tickets/RUN"}}}
 Door = Callable[..., list[dict[str, Any]]]
 
 
@@ -66,6 +67,14 @@ def follow(lines: list[dict[str, Any]], batch_id: str) -> list[dict[str, Any]]:
     found = [line for line in lines if line.get("batch_id") == batch_id]
     assert [line for line in found if line.get("function_name") and line.get("message")], lines
     return found
+
+
+def test_the_firing_of_a_folder_logs_the_id_of_its_batch(world: World, logged: Door) -> None:
+    for name in ("RUN", "a.jsonl"):
+        world.backing.put(f"gather/default/tickets/{name}", lines(2), {})
+    printed = logged("gather", FIRED)
+    (batch_id,) = answers["gather"]["batch_ids"]
+    follow(printed, batch_id)
 
 
 def test_every_step_of_a_batch_from_its_upload_to_its_end_logs_its_id(world: World, logged: Door) -> None:

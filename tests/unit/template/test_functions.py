@@ -155,7 +155,7 @@ def test_what_is_invoked_asynchronously_leaves_a_dead_letter_when_it_fails() -> 
 def test_every_event_source_leaves_a_dead_letter_when_nobody_takes_it() -> None:
     events = [event for properties in functions().values() for event in properties.get("Events", {}).values()]
     senders = [event["Properties"] for event in events if event["Type"] in {"EventBridgeRule", "ScheduleV2"}]
-    assert len(senders) == 5
+    assert len(senders) == 6
     for sender in senders:
         assert references(sender["DeadLetterConfig"]) == {"DeadLetters"}
         assert sender["RetryPolicy"]["MaximumRetryAttempts"] > 0

@@ -85,7 +85,7 @@ def test_objects_are_reached_by_the_folder_they_are_in(grant: Grant) -> None:
     if OBJECT_ACTIONS & set(listed(grant.statement["Action"])):
         assert set(listed(grant.statement["Action"])) <= OBJECT_ACTIONS
         assert re.fullmatch(
-            r"\$\{DataBucket\.Arn\}/(inbox|files|work|work/uploads|work/\*/(plan|shards)|results|results/\*/by-input)/\*(/plan/(input|changed)\.jsonl)?",
+            r"\$\{DataBucket\.Arn\}/(inbox|gather|files|work|work/uploads|work/\*/(plan|shards)|results|results/\*/by-input)/\*(/RUN|/plan/(input|changed)\.jsonl|/plan/files-\*)?",
             grant.statement["Resource"]["Fn::Sub"],
         )
 
@@ -103,8 +103,11 @@ def test_a_role_says_each_thing_once() -> None:
 
 def test_whoever_may_list_the_bucket_may_list_only_what_users_sent() -> None:
     listing = [grant for grant in grants() if "s3:ListBucketVersions" in listed(grant.statement["Action"])]
-    assert [grant.owner for grant in listing] == ["SweepFunction"]
-    assert listing[0].statement["Condition"] == {"StringLike": {"s3:prefix": ["inbox/*", "files/*"]}}
+    assert {grant.owner: grant.statement["Condition"]["StringLike"]["s3:prefix"] for grant in listing} == {
+        "GatherFunction": "gather/*",
+        "ApiFunction": "gather/*",
+        "SweepFunction": ["inbox/*", "files/*", "gather/*"],
+    }
 
 
 def test_every_action_that_a_function_is_granted_is_one_that_a_test_needs() -> None:
@@ -161,7 +164,12 @@ def test_only_the_front_door_and_the_sweep_may_remove_and_only_some_of_it_for_go
 def test_the_front_door_reads_of_the_work_what_rows_are_made_of_and_parts_alone() -> None:
     places = {grant.statement["Resource"].get("Fn::Sub", "") for grant in grants() if grant.owner == "ApiFunction"}
     within = {place.partition("/work/")[2] for place in places if "/work/" in place}
-    assert within == {"*/plan/*", "*/shards/*", "uploads/*"}
+    assert within == {
+        "*/plan/*",
+        "*/plan/files-*",
+        "*/shards/*",
+        "uploads/*",
+    }  # of files-* it makes those of its firings
 
 
 def test_only_a_caller_of_the_front_door_may_have_a_file_written() -> None:

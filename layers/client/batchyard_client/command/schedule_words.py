@@ -6,6 +6,7 @@ import click
 
 from .cli import COMMON, SENDING, batchyard, with_options
 
+__all__ = ["batchyard"]
 OF_BATCHES = SENDING[1:6]  # those that every batch of a schedule has
 WHEN = (
     click.option("--schedule", required=True, help="When: 'rate(1 day)', 'cron(0 2 * * ? *)' or 'at(2026-12-31T08:00:00)'."),

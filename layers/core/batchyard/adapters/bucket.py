@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectVersionTypeDef
 
-    from batchyard.adapters.object_join import FileList
+    from batchyard.adapters.object_join import FileList, FilePart
 
 CHUNK: Final = 8 * 1024 * 1024  # bytes of one request
 PIECE: Final = 256 * 1024  # bytes at a time, few enough for the processor's cache
@@ -75,6 +75,13 @@ class Bucket:
                 last = page.get("NextKeyMarker") or (newest[-1].object.key if newest else after)
                 yield InboxPage(newest, last)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the folders right below a prefix that ends with a slash, each with a slash at its end."""
+        with translated(f"listing folders of s3://{self.bucket}/{prefix}"):
+            listing = self._s3.get_paginator("list_object_versions")
+            for page in listing.paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/"):
+                yield from (each["Prefix"] for each in page.get("CommonPrefixes", []))
+
     def _arrived(self, row: ObjectVersionTypeDef) -> Arrived:
         pinned = InputObject(self.bucket, row["Key"], row["ETag"], row["Size"], row["VersionId"])
         return Arrived(pinned, row["LastModified"].astimezone(UTC))
@@ -88,7 +95,7 @@ class Bucket:
         """
         stop = source.size if stop is None else stop
         if source.files is not None:
-            yield from self.file_list(source).read(self.chunks, start, stop)
+            yield from self.file_list(source).read([(start, stop)], self._of_file)
             return
         for begin in range(start, stop, size):
             yield from self._range(source, begin, min(begin + size, stop))
@@ -103,6 +110,10 @@ class Bucket:
                 self._lists.clear()
             self._lists[key] = FileList.unpack(source, self.get(key))
         return self._lists[key]
+
+    def _of_file(self, part: FilePart) -> Iterator[bytes]:
+        for start, stop in part.ranges:
+            yield from self.chunks(part.source, start, stop)
 
     @cached_property
     def _lists(self) -> dict[str, FileList]:

@@ -15,12 +15,12 @@ from batchyard.adapters.object_writer import CHECKSUM, PART, CompletedPart, show
 from batchyard.domain.batch import InputObject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from mypy_boto3_s3 import S3Client
 
-    Read = Callable[[InputObject, int, int], Iterator[bytes]]
+    ReadPart = Callable[["FilePart"], Iterable[bytes]]
 
 WORKERS: Final = 6
 READERS: Final = 8  # of files, at a time
@@ -102,17 +102,17 @@ class GatheredFile(msgspec.Struct, frozen=True, array_like=True):
     at: int
 
 
-class Piece(NamedTuple):
-    """Bytes of a file: those from `start` to `stop`, and then perhaps a line end of ours."""
+class FilePart(NamedTuple):
+    """Bytes of a file: ranges `[start, stop)`, which ascend, and then perhaps a line end of ours."""
 
     source: InputObject
-    start: int
-    stop: int
+    ranges: list[tuple[int, int]]
     ends: bool
 
-    def read(self, read: Read) -> bytes:
-        """Read all bytes."""
-        return b"".join(read(self.source, self.start, self.stop)) + (LINE_END if self.ends else b"")
+    @property
+    def size(self) -> int:
+        """Return how many bytes are read at most."""
+        return self.ranges[-1][1] - self.ranges[0][0] if self.ranges else 0
 
 
 class FileList:
@@ -140,32 +140,48 @@ class FileList:
             self._source.bucket, self._source.key + file.name, file.etag, file.size, version_id=file.version_id
         )
 
-    def read(self, read: Read, start: int, stop: int) -> Iterator[bytes]:
-        """Yield the bytes `[start, stop)` of the input, with the help of `read`, which reads a range of an object.
+    def read(self, ranges: Iterable[tuple[int, int]], read: ReadPart) -> Iterator[bytes]:
+        """Yield the bytes of ranges of the input, with the help of `read`, which reads those of one file.
 
-        No chunk has bytes of two files. Some small files are read ahead, so memory is bounded.
+        No chunk has bytes of two files, and no file without such bytes is read. Some small parts are read ahead, so memory is
+        bounded.
         """
         waiting = deque[Future[bytes]]()
         with ThreadPoolExecutor(READERS) as readers:
-            for piece in self._pieces(start, stop):
-                if piece.stop - piece.start <= SMALL:
-                    waiting.append(readers.submit(piece.read, read))
+            for part in self._parts(ranges):
+                if part.size <= SMALL:
+                    waiting.append(readers.submit(_whole, part, read))
                     if len(waiting) > AHEAD:
                         yield waiting.popleft().result()
                     continue
                 while waiting:
                     yield waiting.popleft().result()
-                yield from read(piece.source, piece.start, piece.stop)
-                yield from [LINE_END] if piece.ends else []
+                yield from read(part)
+                yield from [LINE_END] if part.ends else []
             while waiting:
                 yield waiting.popleft().result()
 
-    def _pieces(self, start: int, stop: int) -> Iterator[Piece]:
-        at = max(0, bisect_right(self.starts, start) - 1)
-        while start < stop:
-            begin, size, end = self.starts[at], self.files[at].size, min(stop, self.starts[at + 1])
-            yield Piece(self.file(at), start - begin, min(size, end - begin), ends=end - begin > size)
-            start, at = end, at + 1
+    def _parts(self, ranges: Iterable[tuple[int, int]]) -> Iterator[FilePart]:
+        """Part ranges of the input, which ascend, by file."""
+        at, own, ends = -1, list[tuple[int, int]](), False
+        for first, stop in ranges:
+            start = first
+            while start < stop:
+                file = bisect_right(self.starts, start) - 1
+                if file != at and at >= 0:
+                    yield FilePart(self.file(at), own, ends)
+                    own, ends = [], False
+                at, begin, size = file, self.starts[file], self.files[file].size
+                end = min(stop, self.starts[file + 1])
+                if start - begin < size:
+                    own.append((start - begin, min(size, end - begin)))
+                start, ends = end, end - begin > size
+        if at >= 0:
+            yield FilePart(self.file(at), own, ends)
+
+
+def _whole(part: FilePart, read: ReadPart) -> bytes:
+    return b"".join((*read(part), LINE_END if part.ends else b""))
 
 
 def pack_files(files: Sequence[GatheredFile]) -> bytes:

@@ -117,7 +117,9 @@ def _check_input(services: Services, parent: Batch) -> None:
     try:
         of_api = key.startswith(object_keys.FILES)
         found = files.input_at(services, key) if of_api else services.bucket.head(key, parent.input.version_id)[0]
-        found = parent.input if parent.gathered else found  # its list is named by a digest, and the plan reads its files
+        found = (
+            parent.input if parent.gathered else found
+        )  # its list is named by a digest, and the plan reads its files
     except NotFound:
         found = None
     if found is None or (found.etag, found.size) != (parent.input.etag, parent.input.size):

@@ -13,6 +13,7 @@ from batchyard.domain.errors import NotFound
 from batchyard.inspection import answer_runs
 from batchyard.inspection.sent_lines import SentLine, Wanted, select
 from batchyard.lines.byte_ranges import ByteRanges
+from batchyard.lines.file_places import FileLine, places_of
 from batchyard.services import Services
 
 MOST_BYTES: Final = (
@@ -64,7 +65,14 @@ def line_page(services: Services, batch: Batch, wanted: Wanted) -> dict[str, Any
     requests = _read(services.bucket, [row.request for row in rows])
     results = _read(services.bucket, [row.result for row in rows if row.result])
     data = [_shape(row, requests.get(row.request), results.get(row.result) if row.result else None) for row in rows]
+    if batch.gathered:
+        places = places_of(services.bucket, batch)
+        data = [{**each, **_place(places.line(row.line.number))} for each, row in zip(data, rows, strict=True)]
     return {"object": "list", "data": data, "has_more": following is not None, "next": following}
+
+
+def _place(line: FileLine) -> dict[str, Any]:
+    return {"file": line.file, "file_line": line.number}
 
 
 def _rows(services: Services, batch: Batch, lines: list[SentLine]) -> Iterator[Row]:

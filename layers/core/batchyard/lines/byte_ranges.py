@@ -25,6 +25,10 @@ class ByteRanges:
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes of all ranges in order."""
+        if self._source.files is not None:
+            files = self._bucket.file_list(self._source)
+            yield from files.read(self._ranges, lambda part: ByteRanges(self._bucket, part.source, part.ranges))
+            return
         for group in near(self._ranges):
             yield from self._group(group)
 

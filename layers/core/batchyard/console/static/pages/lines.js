@@ -50,7 +50,7 @@ const none = ({ outcome, custom_id }, batch) => (custom_id ? empty("No such line
 function row(line, isOpen) {
   const { result } = line;
   const summary = h("summary", null,
-    h("span", { class: "figures line-number" }, count(line.line)), h("span", { class: "mono cut" }, line.custom_id),
+    h("span", { class: "figures line-number" }, count(line.line)), h("span", { class: "mono cut" }, line.file ? `${line.custom_id} of ${line.file}:${line.file_line}` : line.custom_id),
     h("span", { class: "cut soft snippet" }, snippet(line)), h("span", { class: "cut soft" }, finish(result) ?? ""), badge(line.outcome ?? "running", line.outcome ? undefined : "No answer yet"));
   const pair = h("div", { class: "pair" });
   const details = h("details", { class: "line", open: isOpen }, summary, pair);

@@ -1,0 +1,179 @@
+"""Files that cannot be read, bad lines, and custom_ids that stand twice: each is told by its file."""
+
+import gzip
+import json
+import math
+from typing import Any
+
+import pytest
+
+from batchyard.gathering.fire import fire
+from batchyard.planning.plan import plan
+from batchyard.planning.progress import read_progress
+from tests.fakes.gathered import FOLDER, NAME, bucket_of, echoing, lines_of, put, report_of, said
+from tests.fakes.lines import jsonl, request
+from tests.fakes.seconds_left import SecondsLeft
+from tests.fakes.world import World, memory_world
+
+LONG = "x" * 960 + ".jsonl"
+# Files that hold no requests, and what is said of each.
+WRONG = {
+    "b.gz": (gzip.compress(lines_of("b", 1)), "invalid_json_line", "gzip"),
+    "c.csv": (b"PK\x03\x04 a zip", "invalid_json_line", "zip"),
+    "d.jsonl": (b"", "empty_file", "no requests"),
+    "e.jsonl": (b"\n \n", "empty_file", "no requests"),
+    LONG: (lines_of("long", 1), "invalid_request", "name"),
+}
+BROKEN = b'{"custom_id": \n'
+
+
+@pytest.fixture
+def world() -> World:
+    made = memory_world(max_requests_per_shard=4)
+    made.provider.endings = [echoing] * 40
+    return made
+
+
+def fired(world: World, key: str = "first", **options: object) -> str:
+    batch = fire(world.services, "default", NAME, key, options)
+    assert batch is not None
+    return batch.batch_id
+
+
+def errors_of(world: World, batch_id: str) -> list[tuple[str, int | None, str]]:
+    batch = world.services.batch_store.batch(batch_id)
+    return [(error.code, error.line, error.message) for error in batch.errors]
+
+
+def test_files_that_hold_no_requests_are_set_aside_and_the_rest_runs(world: World) -> None:
+    put(
+        world,
+        {"a.jsonl": lines_of("a", 2), **{name: wrong[0] for name, wrong in WRONG.items()}, "z.jsonl": lines_of("z", 9)},
+    )
+    batch_id = fired(world, on_invalid="skip")
+    assert world.run(batch_id) == "done"
+    files = {file["file"]: file for file in report_of(world, batch_id)["files"]}
+    assert report_of(world, batch_id)["files_set_aside"] == len(WRONG)
+    for name, (_, code, said_of_it) in WRONG.items():
+        assert files[name]["set_aside"]["code"] == code
+        assert said_of_it in files[name]["set_aside"]["message"]
+        assert (files[name]["lines"], files[name]["checksum"]) == (0, None)
+    assert said(world, batch_id, "a.jsonl") == [("line-0", "a 0"), ("line-1", "a 1")]
+    assert said(world, batch_id, "z.jsonl") == [(f"line-{at}", f"z {at}") for at in range(9)]
+    assert fire(world.services, "default", NAME, "next") is None  # what is set aside is not tried every night
+
+
+def test_files_that_hold_no_requests_refuse_the_batch_and_each_is_named(world: World) -> None:
+    put(world, {"a.jsonl": lines_of("a", 2), **{name: wrong[0] for name, wrong in WRONG.items()}})
+    batch_id = fired(world)
+    assert world.run(batch_id) == "refused"
+    assert [(code, line) for code, line, _ in errors_of(world, batch_id)] == [
+        (code, None) for _, code, _ in WRONG.values()
+    ]
+    assert [message.partition(": ")[0] for *_, message in errors_of(world, batch_id)] == list(WRONG)
+    assert world.provider.batches == {}
+
+
+def test_a_batch_of_files_without_requests_says_of_each_why(world: World) -> None:
+    put(world, {name: WRONG[name][0] for name in ("b.gz", "d.jsonl")})
+    batch_id = fired(world, on_invalid="skip")
+    assert world.run(batch_id) == "refused"
+    assert [message.partition(": ")[0] for *_, message in errors_of(world, batch_id)] == ["b.gz", "d.jsonl"]
+
+
+def test_the_files_of_a_refused_batch_are_free_for_the_next_firing(world: World) -> None:
+    put(world, {"a.jsonl": lines_of("a", 2), "b.jsonl": BROKEN})
+    assert world.run(fired(world)) == "refused"
+    batch_id = fired(world, "second", on_invalid="skip")
+    assert world.run(batch_id) == "done"
+    assert said(world, batch_id, "a.jsonl") == [("line-0", "a 0"), ("line-1", "a 1")]
+    assert fire(world.services, "default", NAME, "third") is None
+
+
+def test_bad_lines_are_told_by_file_and_line(world: World) -> None:
+    again = lines_of("b", 2) + jsonl([request("line-1")])
+    put(world, {"a.jsonl": lines_of("a", 3) + BROKEN, "b.jsonl": again, "c.jsonl": BROKEN + lines_of("c", 1)})
+    batch_id = fired(world)
+    assert world.run(batch_id) == "refused"
+    told = errors_of(world, batch_id)
+    assert [(message.partition(": ")[0], line, code) for code, line, message in told] == [
+        ("a.jsonl", 4, "invalid_json_line"),
+        ("b.jsonl", 3, "duplicate_custom_id"),
+        ("c.jsonl", 1, "invalid_json_line"),
+    ]
+    assert "is used by line 2." in told[1][2]
+
+
+def test_skipped_lines_are_told_by_file_and_line_and_stand_at_their_place(world: World) -> None:
+    again = lines_of("b", 2) + jsonl([request("line-1")]) + lines_of("b", 4).split(b"\n", 2)[2]
+    put(world, {"a.jsonl": lines_of("a", 3) + BROKEN, "b.jsonl": again, "c.jsonl": b"\n" + BROKEN + lines_of("c", 1)})
+    batch_id = fired(world, on_invalid="skip")
+    assert world.run(batch_id) == "done"
+    told = [line["error"] for line in world.answered(batch_id, "errors.jsonl")]
+    assert [(error["message"].partition(": ")[0], error["line"], error["code"]) for error in told] == [
+        ("a.jsonl", 4, "invalid_json_line"),
+        ("b.jsonl", 3, "duplicate_custom_id"),
+        ("c.jsonl", 2, "invalid_json_line"),
+    ]
+    assert said(world, batch_id, "b.jsonl") == [(f"line-{at}", f"b {at}") for at in range(4)]
+    assert said(world, batch_id, "b.jsonl", "errors.jsonl") == [("line-1", "duplicate_custom_id")]
+    assert said(world, batch_id, "c.jsonl") == [("line-0", "c 0")]
+    counts = [(file["lines"], file["completed"], file["failed"]) for file in report_of(world, batch_id)["files"]]
+    assert counts == [(4, 3, 1), (5, 4, 1), (2, 1, 1)]
+
+
+def test_a_file_that_is_gone_before_the_plan_is_set_aside(world: World) -> None:
+    put(world, {f"{name}.jsonl": lines_of(name, 2) for name in "abcd"})
+    batch_id = fired(world, on_invalid="skip")
+    for name in "bd":
+        del bucket_of(world).stored[f"{FOLDER}{name}.jsonl"]
+    assert world.run(batch_id) == "done"
+    files = report_of(world, batch_id)["files"]
+    assert [bool(file["set_aside"]) for file in files] == [False, True, False, True]
+    assert "deleted or replaced" in files[1]["set_aside"]["message"]
+    assert said(world, batch_id, "c.jsonl") == [("line-0", "c 0"), ("line-1", "c 1")]
+
+
+@pytest.mark.parametrize("looks", [0, 1, 3, 8])
+@pytest.mark.parametrize("on_invalid", ["skip", "refuse"])
+def test_a_plan_that_stops_after_every_few_blocks_finds_the_same(on_invalid: str, looks: int) -> None:
+    def planned(looks: float) -> tuple[World, str, dict[str, Any]]:
+        world = memory_world(max_requests_per_shard=4)
+        world.provider.endings = [echoing] * 40
+        bucket_of(world).chunk = 100
+        put(world, {f"{at}.jsonl": lines_of(str(at), 3) + (BROKEN if at % 3 == 1 else b"") for at in range(8)})
+        put(world, {"9.gz": b"\x1f\x8b", "a.jsonl": lines_of("a", 4)})
+        batch_id = fired(world, on_invalid=on_invalid)
+        size, turns = world.services.batch_store.batch(batch_id).input.size, 0
+        following = "plan"
+        while following == "plan":
+            done = turns > 0 and read_progress(world.services, batch_id).offset == size
+            # to look for what is used twice takes some looks at once
+            left = SecondsLeft(math.inf if done else looks)
+            following = str(plan(world.services, batch_id, resume=turns > 0, seconds_left=left).next)
+            turns += 1
+        assert turns > 1 or looks == math.inf
+        if on_invalid == "skip":
+            world.run(batch_id)
+        record = world.services.batch_store.batch(batch_id)
+        return world, batch_id, {"errors": record.errors, "counts": record.counts, "status": record.status}
+
+    once, batch_id, found = planned(math.inf)
+    parts, _, found_in_parts = planned(looks)
+    assert found_in_parts == found
+    if on_invalid == "skip":
+        report, other = report_of(once, batch_id), report_of(parts, batch_id)
+        assert report["files"] == other["files"]
+        assert all(file["checksum"] for file in report["files"] if not file["set_aside"])
+        assert once.result(batch_id, "errors.jsonl") == parts.result(batch_id, "errors.jsonl")
+    else:
+        assert len(found["errors"]) == 4
+
+
+def test_a_dry_run_counts_the_lines_and_claims_no_file(world: World) -> None:
+    put(world, {"a.jsonl": lines_of("a", 2), "b.jsonl": lines_of("b", 3)})
+    batch_id = fired(world, dry_run=True)
+    assert world.run(batch_id) == "done"
+    preflight = json.loads(world.services.batch_store.batch(batch_id).preflight or "")
+    assert (preflight["lines"], preflight["shards"]) == (5, 2)
+    assert fired(world, "second") != batch_id
