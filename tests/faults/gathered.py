@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from batchyard.gathering.fire import fire, id_of
+from batchyard.gathering import fire
 from batchyard.gathering.gather import gather
 from tests.fakes.batches import BUCKET
 from tests.fakes.lines import jsonl, request
@@ -64,7 +64,7 @@ class GatherWorld(StruckWorld):
         self.came[name] = [f"{name}-{at}" for at in range(lines)]
         self.backing.put(FOLDER + name, jsonl([request(each) for each in self.came[name]]), {})
 
-    def run(self, number: int, *, once: bool = False) -> None:
+    def fire(self, number: int, *, once: bool = False) -> None:
         """Put a RUN, and let its event come: until a process takes it to its end, or only once."""
         self.backing.put(RUN, b"", {"on-invalid": "skip"})
         (self.machine.once if once else self.machine.deliver)(lambda: self.heard(number))
@@ -75,7 +75,7 @@ class GatherWorld(StruckWorld):
 
     def strike_clock(self, key: str) -> None:
         """Let a clock fire the folder."""
-        self.machine.deliver(lambda: fire(self.services, "default", "f", key, {}))
+        self.machine.deliver(lambda: fire.fire(self.services, "default", "f", key, {}))
 
     def gathered(self) -> dict[str, list[str]]:
         """Return the files of each batch, by the batch's id, in their order."""
@@ -118,4 +118,4 @@ class GatherWorld(StruckWorld):
 
 def batch_of(key: str) -> str:
     """Name the batch of a firing by the clock."""
-    return id_of("default", "f", key)
+    return fire.id_of("default", "f", key)

@@ -25,7 +25,7 @@ def world() -> GatherWorld:
 
 def effects_of_a_run() -> int:
     played = world()
-    played.run(1)
+    played.fire(1)
     assert played.end() == []
     return played.strikes.count
 
@@ -37,7 +37,7 @@ def test_a_firing_and_its_batch_are_struck_at_any_effect(kind: str, *, after: bo
     for at in some(range(effects_of_a_run()), kind, after=after, every=12):
         played = world()
         played.strikes.due = Strike(kind, at, after)
-        played.run(1)
+        played.fire(1)
         assert played.end() == [], f"at effect {at}: {played.strikes.struck}"
         assert len(played.gathered()) == 1
         struck += bool(played.strikes.struck)
@@ -50,7 +50,7 @@ def test_a_firing_whose_process_dies_anywhere_is_ended_by_the_sweep(*, after: bo
     for at in range(after, 60, 2):
         played = world()
         played.strikes.due = Strike("kill", at, after)
-        played.run(1, once=True)
+        played.fire(1, once=True)
         if not played.strikes.struck:
             break
         assert played.end() == [], f"at effect {at}: {played.strikes.struck}"
@@ -74,13 +74,19 @@ def test_two_firings_at_once_share_the_files(at: int) -> None:
     assert sorted(name for names in played.gathered().values() for name in names) == sorted(FILES)
 
 
-@pytest.mark.parametrize("at", range(22))
-def test_a_firing_that_comes_twice_at_once_takes_the_same_files_though_one_more_comes_between(at: int) -> None:
+@pytest.mark.parametrize("dies", range(4, 20, 2))
+@pytest.mark.parametrize("at", range(0, 22, 3))
+def test_a_firing_that_comes_twice_at_once_takes_the_same_files_though_one_more_comes_between(
+    at: int, dies: int
+) -> None:
+    """The second process may die between its claims and the record."""
     played = world()
 
     def again() -> None:
         played.come("between", 2)
-        played.heard(1)
+        played.strikes.due = Strike("kill", dies)
+        played.machine.once(lambda: played.heard(1))
+        played.strikes.due = None
 
     def firing() -> None:
         played.strikes.step = again
@@ -96,12 +102,12 @@ def test_a_firing_that_comes_twice_at_once_takes_the_same_files_though_one_more_
 
 def test_a_firing_that_is_heard_again_after_all_has_ended_changes_nothing() -> None:
     played = world()
-    played.run(1)
+    played.fire(1)
     assert played.end() == []
     played.come("late", 2)
     played.heard(1)
     assert [sorted(names) for names in played.gathered().values()] == [sorted(FILES)]
-    played.run(2)
+    played.fire(2)
     assert played.end() == []
     assert [sorted(names) for names in played.gathered().values()] == [sorted(FILES), ["late"]]
 
@@ -127,7 +133,7 @@ def _come(played: GatherWorld, chance: random.Random, step: int) -> None:
 
 
 def _run(played: GatherWorld, chance: random.Random, step: int) -> None:
-    played.run(step, once=chance.random() < 0.3)
+    played.fire(step, once=chance.random() < 0.3)
 
 
 def _tick(played: GatherWorld, chance: random.Random, _: int) -> None:
