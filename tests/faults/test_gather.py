@@ -1,0 +1,154 @@
+"""Firings of a gather folder: struck at any effect, fired twice and late, and files that come while all that goes on."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.faults.gathered import RUN, GatherWorld, batch_of
+from tests.faults.provider import Fate
+from tests.faults.strikes import Strike, some
+
+FILES = {"a": 3, "b": 1, "c": 2, "d": 4}
+FIRST = Fate("expired", share=0.5, lines={"a-1": "refused", "b-0": "unavailable"})
+PLAYS = 50
+
+
+def world() -> GatherWorld:
+    made = GatherWorld(max_requests_per_shard=4)
+    made.provider.fates = [FIRST]
+    for name, lines in FILES.items():
+        made.come(name, lines)
+    return made
+
+
+def effects_of_a_run() -> int:
+    played = world()
+    played.fire(1)
+    assert played.end() == []
+    return played.strikes.count
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
+@pytest.mark.parametrize("kind", ["kill", "fail", "overtake"])
+def test_a_firing_and_its_batch_are_struck_at_any_effect(kind: str, *, after: bool) -> None:
+    struck = 0
+    for at in some(range(effects_of_a_run()), kind, after=after, every=12):
+        played = world()
+        played.strikes.due = Strike(kind, at, after)
+        played.fire(1)
+        assert played.end() == [], f"at effect {at}: {played.strikes.struck}"
+        assert len(played.gathered()) == 1
+        struck += bool(played.strikes.struck)
+    assert struck > 5
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
+def test_a_firing_whose_process_dies_anywhere_is_ended_by_the_sweep(*, after: bool) -> None:
+    """Its event does not come again: a process dies between firing and claim, claim and record, record and start."""
+    for at in range(after, 60, 2):
+        played = world()
+        played.strikes.due = Strike("kill", at, after)
+        played.fire(1, once=True)
+        if not played.strikes.struck:
+            break
+        assert played.end() == [], f"at effect {at}: {played.strikes.struck}"
+        assert len(played.gathered()) == 1
+    assert at > 10
+
+
+@pytest.mark.parametrize("at", range(0, 22, 2))
+def test_two_firings_at_once_share_the_files(at: int) -> None:
+    played = world()
+
+    def firing() -> None:
+        played.strikes.step = lambda: played.strike_clock("clock")
+        played.heard(1)
+
+    played.backing.put(RUN, b"", {})
+    played.strikes.due = Strike("overtake", at)
+    played.machine.deliver(firing)
+    assert played.strikes.struck
+    assert played.end() == []
+    assert sorted(name for names in played.gathered().values() for name in names) == sorted(FILES)
+
+
+@pytest.mark.parametrize("dies", range(4, 20, 2))
+@pytest.mark.parametrize("at", range(0, 22, 3))
+def test_a_firing_that_comes_twice_at_once_takes_the_same_files_though_one_more_comes_between(
+    at: int, dies: int
+) -> None:
+    """The second process may die between its claims and the record."""
+    played = world()
+
+    def again() -> None:
+        played.come("between", 2)
+        played.strikes.due = Strike("kill", dies)
+        played.machine.once(lambda: played.heard(1))
+        played.strikes.due = None
+
+    def firing() -> None:
+        played.strikes.step = again
+        played.heard(1)
+
+    played.backing.put(RUN, b"", {})
+    played.strikes.due = Strike("overtake", at)
+    played.machine.deliver(firing)
+    assert played.strikes.struck
+    played.strike_clock("later")
+    assert played.end() == []
+
+
+def test_a_firing_that_is_heard_again_after_all_has_ended_changes_nothing() -> None:
+    played = world()
+    played.fire(1)
+    assert played.end() == []
+    played.come("late", 2)
+    played.heard(1)
+    assert [sorted(names) for names in played.gathered().values()] == [sorted(FILES)]
+    played.fire(2)
+    assert played.end() == []
+    assert [sorted(names) for names in played.gathered().values()] == [sorted(FILES), ["late"]]
+
+
+@pytest.mark.parametrize("seed", range(PLAYS))
+def test_every_file_is_in_exactly_one_batch_whatever_comes_in_whichever_order(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - a play is no secret
+    played = GatherWorld(max_requests_per_shard=chance.choice([2, 5, 100]))
+    for step in range(14):
+        if chance.random() < 0.5:
+            kind, after = chance.choice(["kill", "fail", "overtake"]), chance.random() < 0.5
+            played.strikes.due = Strike(kind, chance.randrange(12), after)
+        chance.choice(MOVES)(played, chance, step)
+    played.strikes.due = None
+    played.come("last", 1)
+    played.strike_clock("the end")
+    assert played.end() == []
+    assert batch_of("the end") in played.gathered()
+
+
+def _come(played: GatherWorld, chance: random.Random, step: int) -> None:
+    played.come(f"f{step}", chance.randrange(1, 4))
+
+
+def _run(played: GatherWorld, chance: random.Random, step: int) -> None:
+    played.fire(step, once=chance.random() < 0.3)
+
+
+def _tick(played: GatherWorld, chance: random.Random, _: int) -> None:
+    played.strike_clock(f"clock {chance.randrange(4)}")
+
+
+def _turn(played: GatherWorld, chance: random.Random, _: int) -> None:
+    for _ in range(chance.randrange(9)):
+        for execution in played.machine.running:
+            played.machine.turn(execution)
+
+
+def _sweep(played: GatherWorld, chance: random.Random, _: int) -> None:
+    played.clock.now += chance.choice([60, 1_300])
+    played.sweep()
+
+
+MOVES = (_come, _come, _run, _tick, _turn, _sweep)
