@@ -40,6 +40,9 @@ MAKES = {
     "AWS::SQS::Queue": ("sqs:CreateQueue", f"arn:aws:sqs:{WHERE}:batchyard-{{}}-1x2y"),
     "AWS::SQS::QueuePolicy": ("sqs:SetQueueAttributes", f"arn:aws:sqs:{WHERE}:batchyard-DeadLetters-1x2y"),
     "AWS::Scheduler::Schedule": ("scheduler:CreateSchedule", f"arn:aws:scheduler:{WHERE}:schedule/default/batchyard-{{}}-1x2y"),
+    "AWS::Scheduler::ScheduleGroup": (
+        "scheduler:CreateScheduleGroup", f"arn:aws:scheduler:{WHERE}:schedule-group/batchyard-{{}}-1x2y",
+    ),
     "AWS::SecretsManager::Secret": ("secretsmanager:CreateSecret", f"arn:aws:secretsmanager:{WHERE}:secret:{{}}-1x2y"),
     "AWS::StepFunctions::StateMachine": ("states:CreateStateMachine", f"arn:aws:states:{WHERE}:stateMachine:{{}}-1x2y"),
 }  # fmt: skip

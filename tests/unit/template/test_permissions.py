@@ -105,6 +105,7 @@ def test_whoever_may_list_the_bucket_may_list_only_what_users_sent() -> None:
     listing = [grant for grant in grants() if "s3:ListBucketVersions" in listed(grant.statement["Action"])]
     assert {grant.owner: grant.statement["Condition"]["StringLike"]["s3:prefix"] for grant in listing} == {
         "GatherFunction": "gather/*",
+        "TriggerFunction": "gather/*",
         "ApiFunction": "gather/*",
         "SweepFunction": ["inbox/*", "files/*", "gather/*"],
     }

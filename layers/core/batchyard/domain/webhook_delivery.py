@@ -88,10 +88,11 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     told: bool = False
 
 
-def event_of(batch_id: str, event_type: str, created_at: int) -> WebhookEvent:
-    """Return the event of the end of a batch; it is the same event however often the bus tells it."""
+def event_of(batch_id: str, event_type: str, created_at: int, schedule: str | None = None) -> WebhookEvent:
+    """Return the event of the end of a batch, and of which schedule it is; the same one however often the bus tells it."""
     digest = hashlib.sha256(f"{batch_id}\0{event_type}".encode()).hexdigest()
-    return WebhookEvent(f"evt_{digest[:32]}", event_type, batch_id, created_at)
+    data = None if schedule is None else nesting.encode({"id": batch_id, "schedule": schedule})
+    return WebhookEvent(f"evt_{digest[:32]}", event_type, batch_id, created_at, data)
 
 
 def warning_of(detail: Mapping[str, Any]) -> WebhookEvent:

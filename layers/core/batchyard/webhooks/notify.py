@@ -38,4 +38,4 @@ def notify(services: Services, detail: Mapping[str, Any]) -> list[str]:
 
 def _end_of(detail: Mapping[str, Any]) -> WebhookEvent:
     status = detail["status"]
-    return webhook_delivery.event_of(detail["id"], f"batch.{status}", detail[STAMPS[status]])
+    return webhook_delivery.event_of(detail["id"], f"batch.{status}", detail[STAMPS[status]], detail.get("schedule"))

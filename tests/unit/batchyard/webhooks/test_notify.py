@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from batchyard.domain import webhook_delivery
 from batchyard.domain.errors import StoreError
 from batchyard.domain.webhook_delivery import shape
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
@@ -96,3 +97,14 @@ def test_a_delivery_that_could_not_be_started_is_started_when_the_event_comes_ag
     notify(made, told("completed"))
     assert len(made.webhook_executions.started) == 1
     assert [each.state for each in made.webhook_store.told.values()] == ["pending"]
+
+
+def test_the_end_of_a_batch_that_a_schedule_made_names_the_schedule() -> None:
+    made = MemoryServices()
+    endpoint(made, 1, "default", "batch.completed")
+    notify(made, {**told("completed"), "schedule": "sched_1"})
+    (order,) = made.webhook_executions.payloads.values()
+    assert json.loads(order.event.body())["data"] == {"id": BATCH_ID, "schedule": "sched_1"}
+    plain = webhook_delivery.event_of(BATCH_ID, "batch.completed", order.event.created_at)
+    assert order.event.event_id == plain.event_id
+    assert json.loads(plain.body())["data"] == {"id": BATCH_ID}
