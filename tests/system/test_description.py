@@ -43,4 +43,7 @@ def test_a_request_made_up_is_answered_as_described(case: "schemathesis.Case[Any
         if case.operation.label == "POST /v1/webhook_endpoints" and answer.status_code == HTTPStatus.OK:
             made = answer.json()["id"]  # it shall not be told of the batches of other tests
             session.delete(f"{stack.doors['base_url']}/webhook_endpoints/{made}").raise_for_status()
+        if case.operation.label == "POST /v1/schedules" and answer.status_code == HTTPStatus.OK:
+            made = answer.json()["id"]  # it shall make no batches while other tests run
+            session.delete(f"{stack.doors['base_url']}/schedules/{made}").raise_for_status()
         assert answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
