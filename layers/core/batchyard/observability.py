@@ -40,8 +40,8 @@ METRICS: Final[Mapping[str, Metric]] = {
         (
             "UploadsStarted", "FiringsEnded", "ExecutionsStarted", "ExecutionsRestarted", "BatchesGivenUp",
             "GivenUpBatchesAdvanced", "BatchesFailed", "ProviderBatchesAdopted", "ProviderBatchesCancelled",
-            "ProviderFilesDeleted", "ReservationsReleased", "LedgersCorrected", "StoredBytesCorrected", "StoredFilesRemoved", "CopiesRemoved",
-            "BatchesSettled", "SetApart", "ProviderFailures",
+            "ProviderFilesDeleted", "ReservationsReleased", "LedgersCorrected", "StoredBytesCorrected",
+            "StoredFilesRemoved", "CopiesRemoved", "BatchesSettled", "SetApart", "ProviderFailures",
         ),
         Metric(),
     ),
