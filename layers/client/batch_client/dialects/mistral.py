@@ -46,6 +46,7 @@ _UNEXPLAINED: Final = BatchError("batch_failed", "The provider failed the job an
 _COUNTS: Final = ("total_requests", "succeeded_requests", "failed_requests")
 _LONGEST_STATUS: Final = 64
 _HOURS: Final = {"h": 1, "d": 24}
+_SERVICE: Final = "mistral"  # the source of a file that it has made
 _PAGE: Final = 100
 _MOST_PAGES: Final = 100_000
 _MOST_ERRORS, _MOST_METADATA = 1_000, 100
@@ -110,11 +111,13 @@ class MistralDialect(OpenAIDialect):
         return _behind(self._listed, lambda seen: seen.id, after)
 
     def inputs(self, after: str | None = None) -> Iterator[Input]:
-        """List the files of batches."""
-        return _behind(
-            lambda: self._pages("/files", _input_from, lambda each: each.id, purpose="batch"),
-            lambda each: each.id, after,
-        )  # fmt: skip
+        """List the files of batches that the service has not made itself."""
+
+        def uploaded() -> Iterator[Input]:
+            files = self._pages("/files", _file_from, lambda each: each[0].id, purpose="batch")
+            return (file for file, made in files if not made)
+
+        return _behind(uploaded, lambda each: each.id, after)
 
     def _listed(self, **selected: str) -> Iterator[Look]:
         return self._pages(_JOBS, self._seen, lambda seen: seen.id, order_by="-created", **selected)
@@ -195,11 +198,11 @@ def _page_from(answer: object, read: Callable[[object], T]) -> tuple[tuple[T, ..
     return page.data, int_from(fields.get("total"))
 
 
-def _input_from(answer: object) -> Input:
+def _file_from(answer: object) -> tuple[Input, bool]:
+    """Read a file, and whether the service has made it."""
     fields = object_from(answer, "file")
-    return Input(
-        required_id(fields, "file"), text_from(fields.get("filename")) or "", time_from(fields.get("created_at"))
-    )
+    name, created = text_from(fields.get("filename")) or "", time_from(fields.get("created_at"))
+    return Input(required_id(fields, "file"), name, created), fields.get("source") == _SERVICE
 
 
 def _counts(fields: Mapping[str, object]) -> RequestCounts | None:

@@ -34,7 +34,7 @@ def encode(line: bytes, number: int) -> bytes:
 class Requests:
     """Give the requests of lines; each is as long as its line, so the length is known beforehand.
 
-    A request is shorter than its line, whose `method` and `url` it does not have. Spaces make up for that.
+    A request is never longer than its line, of which it is a part. Spaces make up for what it lacks.
     """
 
     def __init__(self, lines: Source) -> None:
@@ -50,7 +50,4 @@ class Requests:
 
 def _as_long_as(line: bytes, number: int) -> bytes:
     end = line[len(line.rstrip(b"\r\n")) :]
-    request, room = encode(line, number), len(line) - len(end)
-    if len(request) > room:
-        raise SourceError(f"Line {number} is too short to be a request with `custom_id`, `url` and `body`")
-    return request.ljust(room) + end
+    return encode(line, number).ljust(len(line) - len(end)) + end
