@@ -21,6 +21,7 @@ from ..errors import (
     CreateOutcomeUnknown,
     InvalidArgumentError,
     ProtocolError,
+    RateLimitError,
 )
 from ..json_fields import id_from, int_from, object_from, required_id, text_from, time_from
 from ..models import BatchError, RequestCounts
@@ -30,6 +31,7 @@ from ..sources import Source
 from ..statuses import NO_STATUS, words_of
 from ..transport import JSON, Call
 from ..unknown_outcome import known_or_raise, never_sent
+from .anthropic_errors import without_room
 from .mistral_lines import Requests
 from .openai import OpenAIDialect
 
@@ -71,9 +73,13 @@ class MistralDialect(OpenAIDialect):
             "metadata": {self._key_label: job.key, **self._free(job.labels)}, "timeout_hours": _hours(job.window),
         }  # fmt: skip
         call = Call(method="POST", path=_JOBS, headers=JSON, body=msgspec.json.encode(members))
-        return known_or_raise(
-            lambda: self._transport.call(call, self._seen, never_sent), CreateOutcomeUnknown, "The job"
-        ).data
+        try:
+            made = known_or_raise(
+                lambda: self._transport.call(call, self._seen, never_sent), CreateOutcomeUnknown, "The job"
+            )
+        except RateLimitError as error:
+            raise without_room(error) from error
+        return made.data
 
     def look(self, job_id: str) -> Look:
         """Retrieve the job."""

@@ -14,8 +14,10 @@ from batch_client import (
     Look,
     MistralDialect,
     Prepared,
+    RateLimitError,
     RequestCounts,
     State,
+    TokenLimitError,
 )
 from batch_client.sources import BytesSource
 from tests.unit.batch_client.fake_service import Answer, FakeService, Step, answer, client_of, envelope, reset
@@ -115,6 +117,17 @@ def test_a_create_whose_answer_was_lost_is_sent_once(lost: Step) -> None:
     with pytest.raises(CreateOutcomeUnknown):
         dialect.submit(JOB, LINES)
     assert len(service.sent) == 1
+
+
+def test_a_create_that_is_refused_without_a_wait_has_no_room_and_one_with_a_wait_was_too_quick() -> None:
+    dialect, _ = dialect_of(answer(envelope(None), 429))
+    with pytest.raises(TokenLimitError) as full:
+        dialect.submit(JOB, LINES)
+    assert full.value.code == "token_limit_exceeded"
+    dialect, _ = dialect_of(answer(envelope(None), 429, {"retry-after": "1"}))
+    with pytest.raises(RateLimitError) as quick:
+        dialect.submit(JOB, LINES)
+    assert not isinstance(quick.value, TokenLimitError)
 
 
 @pytest.mark.parametrize(("word", "state"), STATES.items())
