@@ -50,7 +50,7 @@ async def list_files(state: State, request: Request) -> Reply:
 
 async def retrieve_file(state: State, request: Request) -> Reply:
     """Answer one file."""
-    return Reply(shapes.file(state.files.get(request.path_params["file_id"])))
+    return Reply({**shapes.file(state.files.get(request.path_params["file_id"])), "deleted": False})
 
 
 async def create_job(state: State, request: Request) -> Reply:
