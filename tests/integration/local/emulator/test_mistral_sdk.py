@@ -9,7 +9,7 @@ import pytest
 import requests
 from mistralai.client import Mistral
 from mistralai.client.errors import SDKError
-from mistralai.client.models import BatchJob, ChatCompletionResponse, File
+from mistralai.client.models import BatchJob, ChatCompletionResponse, File, UserMessage
 from mistralai.extra.batch import BatchOutput, is_running
 
 from tests.integration.local.emulator.running import CHAT, Emulator, started
@@ -61,6 +61,11 @@ def results(client: Mistral, file_id: object) -> BatchOutput[ChatCompletionRespo
     return BatchOutput.from_jsonl_bytes(client.files.download(file_id=file_id).read(), ChatCompletionResponse)
 
 
+def said(answer: ChatCompletionResponse) -> object:
+    message = answer.choices[0].message
+    return message.content if message else None
+
+
 def test_a_job_runs_and_each_line_has_one_result_in_another_order(emulator: Emulator, client: Mistral) -> None:
     emulator.play(
         lines=[
@@ -76,12 +81,7 @@ def test_a_job_runs_and_each_line_has_one_result_in_another_order(emulator: Emul
     ids = [f"r-{at}" for at in range(12) if at not in {7, 9}]
     assert list(good.responses) != ids
     assert sorted(good.responses) == sorted(ids)
-    assert (
-        [answer.choices[0].message.content for answer in good.ordered(ids)]
-        == [  # type: ignore[union-attr]
-            f"You asked: Say {each[2:]}" for each in ids
-        ]
-    )
+    assert list(map(said, good.ordered(ids))) == [f"You asked: Say {each[2:]}" for each in ids]
     assert sorted((str(each.custom_id), each.status_code) for each in bad.request_errors) == [
         ("None", 500),
         ("r-7", 422),
@@ -169,7 +169,7 @@ def test_openais_batches_are_not_there_and_mistrals_jobs_are_not_at_openai(emula
 
 
 def test_one_request_is_answered_at_once_and_code_with_a_gap_too(client: Mistral) -> None:
-    told = client.chat.complete(model=MODEL, messages=[{"role": "user", "content": "Hi"}])
+    told = client.chat.complete(model=MODEL, messages=[UserMessage(content="Hi")])
     assert told.usage.total_tokens
     code = client.fim.complete(model="codestral-latest", prompt="def f(", suffix="return 1")
     assert (code.choices or [])[0].message
