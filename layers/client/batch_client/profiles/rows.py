@@ -81,8 +81,9 @@ MOONSHOT = Profile(
 SILICONFLOW = Profile(
     name="siliconflow", title="SiliconFlow", hosts=("api.siliconflow.cn", "api.siliconflow.com"),
     facts=Facts(
-        source="docs.siliconflow.cn/cn/userguide/guides/batch, 2026",
-        most_lines=5_000, most_bytes=1_000_000_000, lookup="none", results_kept=_MONTH,
+        source="docs.siliconflow.cn/cn/userguide/guides/batch, 2026; api-docs.siliconflow.cn, batches, 2026",
+        most_lines=5_000, most_bytes=1_000_000_000, windows=("24h", "336h"), windows_between=True, lookup="none",
+        results_kept=_MONTH,
     ),
 )  # fmt: skip
 ZHIPU = Profile(
