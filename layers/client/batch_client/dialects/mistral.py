@@ -103,7 +103,7 @@ class MistralDialect(OpenAIDialect):
         that the service took otherwise than meant would have a job made twice.
         """
         try:
-            for seen in chain(self._listed(**{self._key_label: job.key}), self._made_since(since)):
+            for seen in chain(self._selected(job.key), self._made_since(since)):
                 of_input = seen.input is not None and seen.input == job.prepared
                 if seen.key == job.key or (of_input and not seen.key and not seen.labels and seen.id not in but):
                     return seen
@@ -127,6 +127,13 @@ class MistralDialect(OpenAIDialect):
 
     def _listed(self, **selected: str) -> Iterator[Look]:
         return self._pages(_JOBS, self._seen, lambda seen: seen.id, order_by="-created", **selected)
+
+    def _selected(self, key: str) -> Iterator[Look]:
+        """List what the service selects by a key; nothing where it refuses to."""
+        try:
+            yield from self._listed(**{self._key_label: key})
+        except BadRequestError:
+            return
 
     def _made_since(self, since: int) -> Iterator[Look]:
         first = (

@@ -181,8 +181,8 @@ MISTRAL = Profile(
             "/v1/chat/completions", "/v1/embeddings", "/v1/fim/completions", "/v1/moderations", "/v1/chat/moderations",
             "/v1/ocr", "/v1/classifications", "/v1/chat/classifications", "/v1/conversations", "/v1/audio/transcriptions",
         ),
-        endpoints_alone=True, room="requests", room_size=1_000_000, paging="number", inputs_kept=_MONTH, results_kept=DAY,
-        price=0.5, sellers=("mistral",),
+        endpoints_alone=True, room="requests", room_size=1_000_000, paging="number", after_expiry="nothing",
+        after_cancel="nothing", inputs_kept=_MONTH, results_kept=DAY, price=0.5, sellers=("mistral",),
     ),
 )  # fmt: skip
 # A server or gateway of one's own: what it takes is for its operator to set, and nobody knows its prices.

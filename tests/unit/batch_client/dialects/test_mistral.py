@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 
 from batch_client import (
+    AuthenticationError,
+    BadRequestError,
     BatchClientError,
     BatchError,
     CannotTell,
@@ -216,6 +218,23 @@ def test_where_the_selection_shows_none_the_whole_list_decides() -> None:
     dialect, service = dialect_of(page(), page(job(9), job(8)))
     assert found(dialect) == ""
     assert len(service.sent) == 2
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_where_the_selection_is_refused_the_whole_list_decides(status: int) -> None:
+    assert found(dialect_of(answer(envelope(None), status), page(job(9), TOLD))[0]) == "job-1"
+    dialect, service = dialect_of(answer(envelope(None), status), page())
+    assert found(dialect) == ""
+    assert len(service.sent) == 2
+
+
+def test_a_list_that_is_refused_raises_the_refusal() -> None:
+    dialect, _ = dialect_of(page(), answer(envelope(None), 400))
+    with pytest.raises(BadRequestError):
+        found(dialect)
+    dialect, _ = dialect_of(answer(envelope("invalid_api_key"), 401))
+    with pytest.raises(AuthenticationError):
+        found(dialect)
 
 
 def test_a_job_without_metadata_is_found_by_its_input_unless_it_is_known() -> None:
