@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from batchyard.gathering import fire
@@ -46,9 +47,12 @@ class NamedProvider(FatesProvider):
 
 def _under(line: bytes, names: dict[str, str]) -> bytes:
     """Answer under the name by which a line was sent."""
-    for own, name in names.items():
-        line = line.replace(b'"custom_id": "%s"' % own.encode(), b'"custom_id": "%s"' % name.encode())
-    return line
+
+    def renamed(found: re.Match[bytes]) -> bytes:
+        own = found[1].decode()
+        return b'"custom_id": "%s"' % names.get(own, own).encode()
+
+    return re.sub(rb'"custom_id": "([^"]+)"', renamed, line)
 
 
 class GatherWorld(StruckWorld):

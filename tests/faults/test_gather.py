@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -110,6 +111,26 @@ def test_a_firing_that_is_heard_again_after_all_has_ended_changes_nothing() -> N
     played.fire(2)
     assert played.end() == []
     assert [sorted(names) for names in played.gathered().values()] == [sorted(FILES), ["late"]]
+
+
+def test_ten_thousand_files_of_one_line_are_one_batch_though_a_process_dies_amid_its_claims() -> None:
+    played = GatherWorld()
+    for at in range(10_000):
+        played.come(f"{at:05}", 1)
+    played.strikes.due = Strike("kill", 600)
+    played.fire(1)
+    played.finish()
+    assert played.strikes.struck
+    ((batch_id, names),) = played.gathered().items()
+    assert names == sorted(played.came)
+    assert len(played.provider.batches) == 1
+    for name in names[::50]:
+        told = json.loads(played.found(f"results/default/{batch_id}/files/{name}/output.jsonl") or b"")
+        assert told["custom_id"] == f"{name}-0"
+    report = json.loads(played.found(f"results/default/{batch_id}/report.json") or b"")
+    assert (report["files_total"], report["files"]) == (10_000, None)
+    listed = [json.loads(line) for line in (played.found(report["files_key"]) or b"").splitlines()]
+    assert [(file["file"], file["completed"]) for file in listed] == [(name, 1) for name in names]
 
 
 @pytest.mark.parametrize("seed", range(PLAYS))

@@ -25,15 +25,6 @@ _ID: Final = "custom_id"
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class _Request(msgspec.Struct):
-    method: msgspec.Raw
-    url: msgspec.Raw
-    body: msgspec.Raw
-
-
-_REQUEST: Final = msgspec.json.Decoder(_Request)
-
-
 def name_of(position: int) -> str:
     """Return the name of the request at this position."""
     return str(FIRST + position)
@@ -105,10 +96,7 @@ def named(line: bytes, position: int) -> bytes:
 
 def _others(line: bytes) -> dict[str, msgspec.Raw]:
     """Read the members of a line but for its custom_id."""
-    try:
-        members = _MEMBERS.decode(line)
-    except ValueError:  # a member that nobody looks at has a name that cannot be read
-        members = msgspec.structs.asdict(_REQUEST.decode(line))
+    members = _MEMBERS.decode(line)
     return {name: value for name, value in members.items() if name != _ID}
 
 

@@ -1,6 +1,6 @@
 """Firings of gather folders that nobody brought to their end, and those whose event was missed.
 
-A firing that is recorded is taken up where it stands. To find a RUN that nobody heard of, each folder is looked at once an hour.
+A firing that is recorded is taken up where it stands. For a RUN that nobody heard of, each folder is looked at once an hour.
 """
 
 from datetime import timedelta

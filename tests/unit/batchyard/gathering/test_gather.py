@@ -1,0 +1,129 @@
+"""RUN fires its folder, with the options of its user metadata; and so does a request."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from batchyard.api.batches import create_batch
+from batchyard.domain.batch import Batch
+from batchyard.domain.errors import ApiError
+from batchyard.gathering.gather import gather
+from tests.fakes.batches import BUCKET
+from tests.fakes.gathered import FOLDER, bucket_of, lines_of, put
+from tests.fakes.world import World, memory_world
+
+ASKED = {"input_prefix": FOLDER, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+
+
+@pytest.fixture
+def world() -> World:
+    made = memory_world(tenants="default")
+    put(made, {"a.jsonl": lines_of("a", 1)})
+    return made
+
+
+def run(world: World, folder: str = FOLDER, version: str = "v1", **metadata: str) -> Batch:
+    world.backing.put(f"{folder}RUN", b"", metadata)
+    batch = gather(world.services, BUCKET, f"{folder}RUN", version)
+    assert batch is not None
+    return batch
+
+
+def test_the_user_metadata_of_run_are_the_options_of_the_batch(world: World) -> None:
+    given = {"on-invalid": "skip", "completion-window": "24h", "metadata": '{"job": "nightly"}', "max-cost-usd": "2.50"}
+    batch = run(world, **given)
+    assert (batch.on_invalid, batch.completion_window, batch.metadata) == ("skip", "24h", {"job": "nightly"})
+    assert batch.max_cost_usd == "2.50"
+    assert batch.input_file_id == f"s3://{BUCKET}/{FOLDER}"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "param"),
+    [
+        ({"on-invalid": "ignore"}, "on_invalid"),
+        ({"on_invald": "skip"}, "on_invald"),
+        ({"completion-window": "soon"}, "completion_window"),
+        ({"metadata": "[]"}, "metadata"),
+        ({"retry-of": "batch_1"}, "retry_of"),
+    ],
+)
+def test_options_that_cannot_be_followed_refuse_the_run_and_no_file_is_claimed(
+    world: World, metadata: dict[str, str], param: str
+) -> None:
+    batch = run(world, **metadata)
+    assert (batch.status, batch.errors[0].param) == ("failed", param)
+    assert run(world, version="v2").input.file_count == 1
+
+
+def test_a_tenant_that_is_not_listed_gathers_nothing(world: World) -> None:
+    world.backing.put("gather/defualt/x/a.jsonl", lines_of("a", 1), {})
+    batch = run(world, "gather/defualt/x/")
+    assert (batch.status, batch.errors[0].code) == ("failed", "unknown_tenant")
+
+
+@pytest.mark.parametrize(
+    "key", ["inbox/default/RUN", "gather/RUN", "gather/default/RUN", f"{FOLDER}RUN.jsonl", f"{FOLDER}x/RUN"]
+)
+def test_only_the_run_of_a_folder_fires(world: World, key: str) -> None:
+    world.backing.put(key, b"", {})
+    assert gather(world.services, BUCKET, key) is None
+    assert gather(world.services, "another-bucket", f"{FOLDER}RUN") is None
+
+
+def test_folders_hidden_files_and_old_files_are_not_gathered(world: World) -> None:
+    put(world, {"below/": b"", ".hidden": b"x", "below/.DS_Store": b"x", "old.jsonl": lines_of("old", 1), "RUN": b""})
+    bucket_of(world).arrived[f"{FOLDER}old.jsonl"] = world.clock.now - 366 * 86_400
+    files = bucket_of(world).file_list(run(world).input).files
+    assert [file.name for file in files] == ["a.jsonl"]
+
+
+def test_files_are_in_the_order_of_their_arrival(world: World) -> None:
+    put(world, {name: lines_of(name, 1) for name in "cbd"})
+    for at, name in enumerate(["d", "b", "c"]):
+        bucket_of(world).arrived[FOLDER + name] = world.clock.now + (at + 1) // 2  # b and c in the same second
+    bucket_of(world).arrived[f"{FOLDER}a.jsonl"] = world.clock.now + 9
+    assert [file.name for file in bucket_of(world).file_list(run(world).input).files] == ["d", "b", "c", "a.jsonl"]
+
+
+def test_a_request_gathers_and_the_same_key_gives_the_same_batch(world: World) -> None:
+    made = create_batch(world.services, "default", {**ASKED, "metadata": {"a": "b"}}, "key")
+    assert (made["input_prefix"], made["input_files"], made["metadata"]) == (FOLDER, 1, {"a": "b"})
+    assert create_batch(world.services, "default", {**ASKED, "metadata": {"a": "b"}}, "key")["id"] == made["id"]
+    with pytest.raises(ApiError) as reused:
+        create_batch(world.services, "default", ASKED, "key")
+    assert reused.value.code == "idempotency_key_reused"
+    with pytest.raises(ApiError) as nothing:
+        create_batch(world.services, "default", ASKED)
+    assert (nothing.value.status, nothing.value.code, nothing.value.param) == (400, "nothing_to_gather", "input_prefix")
+    assert FOLDER in str(nothing.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"input_prefix": "gather/acme/tickets/"}, "input_prefix"),
+        ({"input_prefix": "gather/default/tickets"}, "input_prefix"),
+        ({"input_prefix": "inbox/default/"}, "input_prefix"),
+        ({"input_prefix": 7}, "input_prefix"),
+        ({"input_prefix": FOLDER, "input_file_id": "file-1"}, "input_prefix"),
+        ({"input_prefix": FOLDER, "endpoint": None}, "endpoint"),
+        ({"input_prefix": None}, "input_file_id"),
+    ],
+)
+def test_a_request_that_names_no_folder_of_its_tenant_is_refused(
+    world: World, body: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(ApiError) as refused:
+        create_batch(world.services, "default", {**ASKED, **body})
+    assert (refused.value.status, refused.value.param) == (400, param)
+    assert world.services.gather_store.claimed("default", "tickets", ["a.jsonl"]) == {}
+
+
+def test_a_request_is_refused_while_its_tenant_has_all_the_batches_that_may_be_open(world: World) -> None:
+    world.services.settings = msgspec.structs.replace(world.services.settings, max_open_batches=1)
+    create_batch(world.services, "default", ASKED)
+    put(world, {"b.jsonl": lines_of("b", 1)})
+    with pytest.raises(ApiError) as refused:
+        create_batch(world.services, "default", ASKED)
+    assert refused.value.status == 429
