@@ -42,6 +42,8 @@ class Books:
         self.faults: list[dict[str, Any]] = []
         #: Whether single lines can be looked at; after some days they cannot.
         self.lines_kept = True
+        #: What was used, by group, and in total.
+        self.used: dict[str, dict[str, Any]] = {"total": {}}
         #: How many of the next requests are hung up on before anything is done.
         self.hang_ups = 0
         #: Bytes of the next answer with a result before the connection breaks.
@@ -105,7 +107,7 @@ class Books:
         self.keys[key] = digest, batch_id
         batch = {"id": batch_id, "object": "batch", "status": "validating", "endpoint": body["endpoint"], "looks": 0,
                  "input_file_id": body["input_file_id"], "metadata": body.get("metadata"), "created_at": 1,
-                 "dry_run": body.get("dry_run", False),
+                 "dry_run": body.get("dry_run", False), "provider": body.get("provider"),
                  "request_counts": {"total": 0, "completed": 0, "failed": 0}}  # fmt: skip
         self.batches[batch_id] = batch
         if body["input_file_id"] not in self.contents:
@@ -238,7 +240,9 @@ class _Door(BaseHTTPRequestHandler):
             return 401, _error("Incorrect API key provided")
         match self.command, path.removeprefix("/v1").strip("/").split("/"):
             case "GET", ["usage"]:
-                return 200, {"object": "usage", "data": [], "total": {}}
+                by = query.get("group_by", ["day"])[0]
+                sums = [{by: name, **books.used[name]} for name in sorted(books.used) if name != "total"]
+                return 200, {"object": "usage", "group_by": by, "data": sums, "total": books.used["total"]}
             case "POST", ["uploads", "presign"]:
                 return books.announce(json.loads(data))
             case "POST", ["files"]:
