@@ -33,6 +33,8 @@ class Books:
         self.ranges: list[str] = []
         #: custom_ids whose requests fail.
         self.failing: set[str] = set()
+        #: Those of them that were never sent, because a budget is spent.
+        self.held_back: set[str] = set()
         #: The generation of links that are good.
         self.links = 0
         #: Called before and after each request is carried out, with a name such as "POST /v1/batches".
@@ -160,7 +162,11 @@ class Books:
         batch["cost"] = {"usd": 0.25, "by_model": {"m": {"usd": 0.25, "input_usd": 0.05, "output_usd": 0.2,
                                                           "input_tokens": 50, "output_tokens": 100}}}  # fmt: skip
         for name, found in (("output", good), ("error", bad)):
-            data = b"".join(json.dumps(_answered(line, failed=name == "error")).encode() + b"\n" for line in found)
+            answers = (
+                _held_back(line) if line["custom_id"] in self.held_back else _answered(line, failed=name == "error")
+                for line in found
+            )
+            data = b"".join(json.dumps(answer).encode() + b"\n" for answer in answers)
             file_id = f"file-{name}-{batch['id'][-6:]}"
             self.contents[file_id], batch[f"{name}_file_id"] = data, file_id
         self.reports[batch["id"]] = {
@@ -176,6 +182,11 @@ def _answered(line: dict[str, Any], *, failed: bool) -> dict[str, Any]:
     }  # fmt: skip
     response = {"status_code": 400 if failed else 200, "request_id": "r", "body": said}
     return {"id": "x", "custom_id": line["custom_id"], "response": response, "error": None}
+
+
+def _held_back(line: dict[str, Any]) -> dict[str, Any]:
+    error = {"code": "budget_exceeded", "message": "The budget of this month is spent."}
+    return {"id": "x", "custom_id": line["custom_id"], "response": None, "error": error}
 
 
 def _proof(data: bytes) -> dict[str, Any]:

@@ -72,7 +72,9 @@ def test_machines_read_one_object(capsys: pytest.CaptureFixture[str], books: Boo
     assert main(["run", table(), *PROMPT, "--json", "--out", "a.csv"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told == {"batch_id": books.paid[0], "status": "completed", "rows": 7, "succeeded": 6, "failed": 1, "retryable": 1,
-                    "skipped": 0, "unfit": 0, "bad": 0, "usd": 0.25, "usage": None, "out": "a.csv"}  # fmt: skip
+                    "skipped": 0, "unfit": 0, "bad": 0,
+                    "causes": {"context_length_exceeded": 1}, "cause": "too long",
+                    "usd": 0.25, "usage": None, "out": "a.csv"}  # fmt: skip
 
 
 def test_quiet_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -422,3 +424,12 @@ def test_what_was_used_is_told_by_provider_with_small_sums_and_what_has_no_price
         ["claude", "2", "1,000", "20", "0.000018"],
         ["total", "2", "1,000", "20", "0.000018", "+", "1", "unpriced", "token"],
     ]
+
+
+def test_why_rows_failed_is_told(books: Books, capsys: pytest.CaptureFixture[str]) -> None:
+    books.failing, books.held_back = {"row-1", "row-2", "row-3"}, {"row-2", "row-3"}
+    assert main(["run", table(), *PROMPT]) == 1
+    told = (
+        "Failed: 2 budget_exceeded, 1 context_length_exceeded. The first of these: The budget of this month is spent."
+    )
+    assert told in capsys.readouterr().err.splitlines()

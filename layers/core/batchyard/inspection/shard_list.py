@@ -1,4 +1,4 @@
-"""The shards of a batch as they stand: attempts, provider batches, sums by model and provider, and the progress of the whole."""
+"""The shards of a batch as they stand: attempts, provider batches, sums by model and provider, and the progress of all."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
