@@ -131,6 +131,8 @@ def _settings() -> Settings:
         raise ParameterError(f"BATCHYARD_PRICE_LIST is no list of prices: {error}. See docs/cost.md.") from error
     except SettingsError as error:
         raise ParameterError(f"BATCHYARD_ACCEPT: {error}") from error
+    if settings.advice:
+        _say(settings.advice)
     return settings
 
 
