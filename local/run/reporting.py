@@ -94,7 +94,7 @@ class Display:
 
 
 def _status_text(now: Progress) -> str:
-    shards = f", {now.shards_done}/{now.shards} shards" if now.shards else ""
+    shards = f", {now.shards_done}/{now.shards} {'shard' if now.shards == 1 else 'shards'}" if now.shards else ""
     status = _JOINING if now.status == "finalizing" else now.status
     if now.dry_run:
         return f"estimated: {now.status}" if now.ended else "estimating"
@@ -102,7 +102,7 @@ def _status_text(now: Progress) -> str:
 
 
 def _lines_text(now: Progress) -> str:
-    return f"{now.done:,}/{now.total:,} lines"
+    return f"{now.done:,}/{now.total:,} {'line' if now.total == 1 else 'lines'}"
 
 
 def _without_ids(now: Progress) -> Progress:

@@ -59,7 +59,7 @@ def progress(report: Report) -> Markup | None:
         element("text", moment(start), x=_LEFT, y=_HEIGHT - 8),
         element("text", moment(end), x=_WIDTH, y=_HEIGHT - 8, text_anchor="end"),
     ]
-    told = f"{number(total)} lines had their outcome by {moment(end)}"
+    told = f"{number(total)} {'line' if total == 1 else 'lines'} had their outcome by {moment(end)}"
     box = f"0 0 {_WIDTH} {_HEIGHT}"
     return element("svg", axis, element("path", d=path), *words, viewBox=box, role="img", aria_label=told)
 
