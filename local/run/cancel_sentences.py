@@ -45,14 +45,16 @@ def unknown_sentences(left: Mapping[int, Open], looks: Looks, fetched: Path | No
 
     `fetched` is the folder with what is known, if there is one.
     """
-    silent = dict[str, int]()
+    silent = dict[str, tuple[int, float]]()
     for each in left.values():
-        if each.provider is not None and looks.silent_seconds(each.provider) is not None:
-            silent[each.provider] = silent.get(each.provider, 0) + each.lines
-    for provider, lines in silent.items():
+        seconds = None if each.provider is None else looks.silent_seconds(each.provider, each.running)
+        if each.provider is not None and seconds is not None:
+            lines, longest = silent.get(each.provider, (0, 0.0))
+            silent[each.provider] = lines + each.lines, max(longest, seconds)
+    for provider, (lines, longest) in silent.items():
         name, what = looks.name(provider) or "The provider", "1 request" if lines == 1 else f"{lines:,} requests"
         yield (
-            f"{name} has not answered for {looks.silent_seconds(provider) or 0:.0f} s ({looks.why(provider)}). "
+            f"{name} has not answered for {longest:.0f} s ({looks.why(provider)}). "
             f"What became of {what} there is not known."
         )
     if silent and fetched is not None:

@@ -80,7 +80,7 @@ def _await_end(stack: Stack, looks: Looks, batch_id: str, hurry: Hurry, minutes:
                 asked[shard] = time.monotonic()
                 function(json.dumps({"batch_id": batch_id, "shard": shard}).encode())
             display.show(now, _waits(looks, left))
-            given_up = left and all(_is_given_up(looks, each.provider) for each in left.values())
+            given_up = left and all(_is_given_up(looks, each) for each in left.values())
             if given_up or time.monotonic() >= deadline:
                 return left
             check_stack(stack)
@@ -92,8 +92,8 @@ def _providers(left: Mapping[int, Open]) -> set[str]:
     return {each.provider for each in left.values() if each.provider is not None}
 
 
-def _is_given_up(looks: Looks, provider: str | None) -> bool:
-    silent = None if provider is None else looks.silent_seconds(provider)
+def _is_given_up(looks: Looks, shard: Open) -> bool:
+    silent = None if shard.provider is None else looks.silent_seconds(shard.provider, shard.running)
     return silent is not None and silent >= SILENT_SECONDS
 
 
@@ -101,12 +101,13 @@ def _waits(looks: Looks, left: Mapping[int, Open]) -> str:
     """Say what the end of the batch waits for, and for how long still."""
     told = list[str]()
     for provider in sorted(_providers(left)):
-        count = sum(each.provider == provider for each in left.values())
-        silent, name = looks.silent_seconds(provider), looks.name(provider) or "the provider"
-        if silent is None:
-            told.append(f"{name} has {count:,} {'shard' if count == 1 else 'shards'} to end")
+        of = [each for each in left.values() if each.provider == provider]
+        silent = [looks.silent_seconds(provider, each.running) for each in of]
+        known, name = [each for each in silent if each is not None], looks.name(provider) or "the provider"
+        if len(known) < len(of):
+            told.append(f"{name} has {len(of):,} {'shard' if len(of) == 1 else 'shards'} to end")
         else:
-            rest = max(0.0, SILENT_SECONDS - silent)
+            rest = max(0.0, SILENT_SECONDS - min(known))
             told.append(f"{name} does not answer ({looks.why(provider)}), and is waited for {rest:.0f} s more")
     return "; ".join(told) or "the answers are put together"
 

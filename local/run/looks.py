@@ -73,6 +73,7 @@ class Looks:
         """Ask the providers `own`; a round of calls is not waited for once it is `over`."""
         self._own, self._over, self._clock = own, over, clock
         self._since: dict[str, float] = {}
+        self._unshown: dict[Held, float] = {}
         self._why: dict[str, str] = {}
         #: What each provider batch has shown last; None of one that has shown nothing.
         self.shown: dict[Held, Look | None] = {}
@@ -87,9 +88,10 @@ class Looks:
         doors = {Held(name, ""): _knocked for name in providers if self.name(name) not in named}
         self._ask({**{held: partial(_looked, held.id) for held in running}, **doors})
 
-    def silent_seconds(self, provider: str) -> float | None:
-        """Return for how long this provider has answered nothing; None if it answers, or was not asked."""
-        since = self._since.get(self.name(provider))
+    def silent_seconds(self, provider: str, running: Held | None = None) -> float | None:
+        """Return for how long this provider has answered nothing, or shown nothing of a batch of it that runs; else None."""
+        found = (self._since.get(self.name(provider)), None if running is None else self._unshown.get(running))
+        since = min((each for each in found if each is not None), default=None)
         return None if since is None else self._clock() - since
 
     def why(self, provider: str) -> str:
@@ -115,8 +117,10 @@ class Looks:
             if isinstance(answer, str):
                 self._why[name] = answer
                 self.shown.setdefault(held, None)
+                self._unshown.setdefault(held, began)
             elif answer is not None:
                 self.shown[held] = answer
+                self._unshown.pop(held, None)
             if name not in spoke and (held in answers or not self._over()):
                 self._since.setdefault(name, began)
         for name in spoke:
@@ -131,7 +135,7 @@ class Looks:
             with asking(self._own, held.provider, _CALL_SECONDS) as provider:
                 return call(provider)
         except NotFoundError:
-            return None  # it answers, and the stack knows what to do about a batch that is lost
+            return "HTTP 404: it does not know the batch"
         except APIStatusError as error:
             return f"HTTP {error.status}"
         except BatchClientError as error:

@@ -82,7 +82,13 @@ def cost_told(report: Path) -> str | None:
     if cost.get("unpriced_tokens"):
         known = sum(cost.get(name) or 0 for name in ("input_usd", "cached_usd", "output_usd"))
         return f"{_amount(known)} and {cost['unpriced_tokens']:,} tokens without a price"
-    return f"{_amount(cost['usd'])} ({cost['basis']})" if cost.get("usd") else None
+    if not cost.get("usd"):
+        return None
+    by_provider = cost.get("by_provider") or {}
+    if len(by_provider) > 1:
+        parts = (f"{name} {_amount(each['usd'])}" for name, each in by_provider.items() if each.get("usd") is not None)
+        return f"{_amount(cost['usd'])} ({', '.join(parts)})"
+    return f"{_amount(cost['usd'])} ({cost['basis']})"
 
 
 def _amount(usd: float) -> str:

@@ -23,6 +23,7 @@ class Providers:
     def __init__(self) -> None:
         self.trouble: dict[str, Exception] = {}
         self.asked: list[str] = []
+        self.lost: set[str] = set()
 
     def named(self, name: str) -> Any:
         return SimpleNamespace(name=name) if name in {"dead", "good"} else None
@@ -33,6 +34,8 @@ class Providers:
             self.asked.append(job)
             if name in self.trouble:
                 raise self.trouble[name]
+            if job in self.lost:
+                raise NotFoundError("no such batch", status=404)
             return Look(id=job, state=State.ENDING, status="cancelling")
 
         yield SimpleNamespace(look=answer, stop=answer, jobs=lambda: iter([answer("list")]))
@@ -71,14 +74,21 @@ def test_of_many_batches_of_a_silent_one_few_are_asked_for(providers: Any) -> No
     assert len(providers.asked) <= 16
 
 
-@pytest.mark.parametrize(
-    ("error", "silent"), [(ServerError("down", status=503), True), (NotFoundError("no such batch", status=404), False)]
-)
-def test_an_answer_that_tells_nothing_counts_as_none(providers: Any, error: Exception, silent: bool) -> None:
+@pytest.mark.parametrize("error", [ServerError("down", status=503), NotFoundError("no such batch", status=404)])
+def test_an_answer_that_tells_nothing_counts_as_none(providers: Any, error: Exception) -> None:
     looks = Looks(providers)
     providers.trouble["dead"] = error
     looks.look([A])
-    assert (looks.silent_seconds("dead") is not None) is silent
+    assert looks.silent_seconds("dead") is not None
+
+
+def test_a_batch_that_its_provider_does_not_know_any_more_is_silent_beside_others(providers: Any) -> None:
+    looks = Looks(providers)
+    providers.lost = {"a"}
+    looks.look([A, B])
+    assert looks.silent_seconds("dead") is None
+    assert [looks.silent_seconds("dead", each) is not None for each in (A, B)] == [True, False]
+    assert looks.why("dead") == "HTTP 404: it does not know the batch"
 
 
 def test_a_provider_of_which_no_batch_is_known_is_asked_for_its_list(providers: Any) -> None:

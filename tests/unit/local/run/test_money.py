@@ -85,6 +85,10 @@ def test_the_tokens_are_those_of_the_report(tmp_path: Path) -> None:
     [
         ('{"usd": 1234.567, "basis": "listed batch price"}', "$1,234.57 (listed batch price)"),
         ('{"usd": 0.02799, "basis": "your price list"}', "$0.0280 (your price list)"),
+        (
+            '{"usd": 0.75, "basis": "several: see by_model", "by_provider": {"a": {"usd": 0.25}, "b": {"usd": 0.5}}}',
+            "$0.7500 (a $0.2500, b $0.5000)",
+        ),
         ('{"usd": null, "input_usd": 0.5, "unpriced_tokens": 1200}', "$0.5000 and 1,200 tokens without a price"),
         ('{"usd": 0.0}', None),
         ("null", None),
