@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
 import click
@@ -35,11 +36,13 @@ RECIPE = (
     click.option("--format", help="The format of the table, where its name does not tell."),
     click.option("--encoding", help="The encoding of a CSV that is not UTF-8."),
 )  # fmt: skip
+PROVIDER = click.option("--provider", metavar="NAME", help="Which of several providers answers; else the models say.")
 SENDING = (
     click.option("--new", is_flag=True, help="Make another batch of a content that was sent before."),
     click.option("--max-cost", type=USD, metavar="USD", help="Refuse a batch that is estimated above this."),
     click.option("--on-invalid", type=click.Choice(["refuse", "skip"]), help="What to do with bad lines."),
     click.option("--accept", metavar="JSON", help="Which answers count as success, as the page of results says."),
+    PROVIDER,
     click.option("--metadata", multiple=True, metavar="NAME=VALUE", help="Kept with the batch; may be repeated."),
     click.option("--window", help="The completion window.", default="24h", show_default=True),
     click.option("--estimate/--no-estimate", default=True, help="Estimate the dollars first (only Batchyard can)."),
@@ -57,13 +60,8 @@ OUT = click.option("--out", "-o", callback=_named, help="A folder/, a .jsonl, or
 
 def with_options(*groups: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
     """Give a command the options of some groups."""
-
-    def added(command: Command) -> Command:
-        for option in reversed([option for group in groups for option in group]):
-            command = option(command)
-        return command
-
-    return added
+    options = [option for group in groups for option in group]
+    return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
 
 
 @click.group(context_settings=SETTINGS)
@@ -184,11 +182,10 @@ def resume(batch_id: str, **asked: Any) -> int:  # noqa: ANN401 - as above
 @batchyard.command()
 @click.argument("batch_id")
 @click.option(
-    "--lines",
-    type=click.Choice(["errors", "cancelled"]),
-    help="Which rows: all without success, or those that never ran.",
+    "--lines", type=click.Choice(["errors", "cancelled"]), help="Which rows: all without success, or unsent ones."
 )
 @click.option("--max-cost", type=USD, metavar="USD", help="Refuse a batch that is estimated above this.")
+@PROVIDER
 @click.option("--new", is_flag=True, help="Make another retry of a batch that has one.")
 @with_options([OUT], COMMON)
 def retry(batch_id: str, out: str | None, **asked: Any) -> int:  # noqa: ANN401 - as above
@@ -201,7 +198,7 @@ def retry(batch_id: str, out: str | None, **asked: Any) -> int:  # noqa: ANN401 
 @batchyard.command()
 @click.option("--from", "first", type=DAY, metavar="DAY", help="The first day, as 2026-11-01.")
 @click.option("--to", "last", type=DAY, metavar="DAY", help="The last day.")
-@click.option("--by", type=click.Choice(["day", "model", "batch"]), default="day", show_default=True)
+@click.option("--by", type=click.Choice(["day", "model", "provider", "batch"]), default="day", show_default=True)
 @with_options(COMMON)
 def usage(first: datetime | None, last: datetime | None, by: str, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Show tokens and dollars, this month's if no days are named."""

@@ -7,12 +7,11 @@ import click
 from .cli import COMMON, SENDING, batchyard, with_options
 
 __all__ = ["batchyard"]
-OF_BATCHES = SENDING[1:6]  # those that every batch of a schedule has
+OF_BATCHES = SENDING[1:7]  # those that every batch of a schedule has
 WHEN = (
     click.option("--schedule", required=True, help="When: 'rate(1 day)', 'cron(0 2 * * ? *)' or 'at(2026-12-31T08:00:00)'."),
     click.option("--timezone", help="The time zone of the clock, as Europe/Berlin; UTC where it is not named."),
     click.option("--endpoint", required=True, help="The endpoint of the requests, as /v1/chat/completions."),
-    click.option("--provider", help="The provider that all lines go to, where the service has several."),
     click.option("--overlap", type=click.Choice(["skip", "queue"]), help="What a firing does while the batch before runs."),
     click.option("--hours", metavar="HH:MM-HH:MM", help="The hours in which a batch may begin."),
     click.option("--min-lines", type=click.IntRange(1), help="Of a folder: no batch of fewer lines."),

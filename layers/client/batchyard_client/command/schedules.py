@@ -17,9 +17,10 @@ from .options import front_of, options_of
 from .words import status_rows
 
 WHEN: Final = (
-    "schedule", "timezone", "endpoint", "provider", "overlap", "hours", "min_lines", "min_bytes", "start_at_lines",
+    "schedule", "timezone", "endpoint", "overlap", "hours", "min_lines", "min_bytes", "start_at_lines",
     "start_at_bytes", "max_wait",
 )  # fmt: skip
+OF_BATCHES: Final = ("completion_window", "metadata", "on_invalid", "accept", "max_cost_usd", "provider")
 PAGE: Final = 100
 LOOK_EVERY, MOST_LOOKS = 1.0, 120  # seconds between two looks at a firing, and looks
 
