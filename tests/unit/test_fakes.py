@@ -14,6 +14,7 @@ from tests.fakes.services import MemoryAccount, MemoryAdapters
 
 # A fake inherits these methods: they call nothing but what is faked.
 INHERITED = {
+    "bucket": {"file_list"},
     "file_bucket": {"put_headers"},
     "quota_store": {"add", "count", "give_back", "paid_once"},
     "token_ledgers": {"name_of", "limit", "limit_of"},
