@@ -13,7 +13,7 @@ from batchyard.adapters.schedule_store import Firing, Schedule
 from batchyard.api.batches import of_schedule
 from batchyard.budgets.spending import CODE
 from batchyard.domain.errors import NotFound, StaleRecord
-from batchyard.domain.numbers import DAY, HOUR
+from batchyard.domain.numbers import DAY, HOUR, MINUTE
 from batchyard.recovery.sweep import sweep
 from batchyard.schedules import requests
 from batchyard.schedules.trigger import trigger
@@ -60,7 +60,7 @@ def test_a_schedule_is_an_entry_of_the_group_that_invokes_the_function_until_it_
     assert entry is not None
     assert (entry["ScheduleExpression"], entry["ScheduleExpressionTimezone"]) == ("rate(1 hour)", "UTC")
     assert (entry["FlexibleTimeWindow"], entry["ActionAfterCompletion"]) == ({"Mode": "OFF"}, "DELETE")
-    assert int(entry["StartDate"].timestamp()) == NOW + HOUR
+    assert int(entry["StartDate"].timestamp()) == NOW - NOW % MINUTE + HOUR
     target = entry["Target"]
     assert (target["Arn"], target["RoleArn"]) == (SETTINGS.trigger_function, SETTINGS.schedule_role_arn)
     assert target["DeadLetterConfig"] == {"Arn": SETTINGS.dead_letters_arn}

@@ -43,7 +43,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     hours: str | None = None
     #: Whether EventBridge Scheduler fires it.
     on_clock: bool = False
-    #: The scheduled time of the latest firing. An earlier one that comes later is none.
+    #: The scheduled time of the latest firing; at first, a minute before the schedule was made. An earlier one is none.
     fired_for: int
     #: The firing under way, and what it waits for.
     open: str | None = None

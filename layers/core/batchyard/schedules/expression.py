@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final, Protocol
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 from batchyard.domain.numbers import DAY, HOUR, MINUTE
 from batchyard.schedules import cron
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 UTC_ZONE: Final = "UTC"
 UNITS: Final = {"minute": MINUTE, "hour": HOUR, "day": DAY}
@@ -32,7 +34,7 @@ class Times(Protocol):
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """Times at one distance of each other; the first is one distance after the schedule was made."""
+    """Times at one distance of each other; the first is one distance after the minute in which the schedule was made."""
 
     seconds: int
     start: int
@@ -65,7 +67,7 @@ class OnTheClock(msgspec.Struct, frozen=True):
     """The times of a cron expression on the clock of a place."""
 
     fields: cron.Cron
-    zone: ZoneInfo
+    zone: "ZoneInfo"
 
     def next(self, after: float) -> int | None:
         """Return the first time after this one; None if there is none for decades."""
@@ -92,10 +94,10 @@ def parse(expression: str, zone: str, created_at: int) -> Times:
         raise ValueError(f"it must be like {FORMS}")
     kind, inside = form.groups()
     if kind == "rate":
-        return Rate(_seconds(inside), created_at)
+        return Rate(_seconds(inside), created_at - created_at % MINUTE)
     if kind == "cron":
-        return OnTheClock(cron.parse(inside), ZoneInfo(zone))
-    return Once(_moment(inside, ZoneInfo(zone)))
+        return OnTheClock(cron.parse(inside), _zone(zone))
+    return Once(_moment(inside, _zone(zone)))
 
 
 def _seconds(inside: str) -> int:
@@ -109,7 +111,7 @@ def _seconds(inside: str) -> int:
     return seconds
 
 
-def _moment(inside: str, zone: ZoneInfo) -> int:
+def _moment(inside: str, zone: "ZoneInfo") -> int:
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}", inside):
         raise ValueError("at takes a time as in at(2026-12-31T08:00:00); its zone is the member 'timezone'")
     try:
@@ -124,11 +126,17 @@ def _moment(inside: str, zone: ZoneInfo) -> int:
     return found
 
 
-def moment_of(local: datetime, zone: ZoneInfo) -> int | None:
+def moment_of(local: datetime, zone: "ZoneInfo") -> int | None:
     """Return the moment of a time of the clock; None where the clock skips it. One that comes twice is the first of both."""
     there = local.replace(tzinfo=zone)
     moment = there.astimezone(UTC)
     return int(moment.timestamp()) if moment.astimezone(zone).replace(tzinfo=None) == local else None
+
+
+def _zone(name: str) -> "ZoneInfo":
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - few calls of the API need it, and each cold start would pay for the import
+
+    return ZoneInfo(name)
 
 
 def is_zone(name: str) -> bool:
@@ -136,14 +144,14 @@ def is_zone(name: str) -> bool:
     if not 0 < len(name) <= LONGEST_ZONE or not name.isascii() or not name.isprintable():
         return False
     try:
-        return bool(ZoneInfo(name))
+        return bool(_zone(name))
     except (KeyError, ValueError, OSError):  # none, no name, or a folder of names
         return False
 
 
 def within(hours: str, zone: str, moment: float) -> bool:
     """Tell whether a moment is within hours such as `22:00-06:00`, on the clock of this zone."""
-    now = datetime.fromtimestamp(moment, ZoneInfo(zone)).strftime("%H:%M")
+    now = datetime.fromtimestamp(moment, _zone(zone)).strftime("%H:%M")
     begin, _, end = hours.partition("-")
     return begin <= now < end if begin < end else now >= begin or now < end
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from batchyard.adapters.schedule_store import ENDED, MAKING, WAITING, Firing, Schedule
 from batchyard.domain.errors import NotFound, StaleRecord
-from batchyard.domain.numbers import DAY, HOUR
+from batchyard.domain.numbers import DAY, HOUR, MINUTE
 from batchyard.observability import logger
 from batchyard.schedules import expression, thresholds
 from batchyard.schedules.making import make
@@ -20,6 +20,8 @@ from batchyard.services import Services
 SKIP, QUEUE = "skip", "queue"
 # A firing that is told of this much later was missed, as all others since; they are caught up by the latest of them.
 LATE: Final = HOUR // 4
+# Two times of a schedule are a minute apart at least. What is told with less between is the same time, told otherwise.
+APART: Final = MINUTE
 TRIES: Final = 5  # in a row that another worker may be faster
 
 
@@ -45,10 +47,12 @@ def tell(services: Services, tenant: str, schedule_id: str, at: int) -> Firing |
         schedule = _find(services, tenant, schedule_id)
         if schedule is None:
             return None
-        if services.now() - at > LATE:
-            at = max(at, latest_due(schedule, services.now()) or at)
-        if at <= schedule.fired_for and schedule.open != key_of(at):
-            return services.schedule_store.firing(schedule, key_of(at))
+        latest = latest_due(schedule, services.now()) or at
+        if services.now() - at > LATE and latest - at >= APART:
+            at = latest
+        if at - schedule.fired_for < APART and schedule.open != key_of(at):
+            same = schedule.fired_for if abs(at - schedule.fired_for) < APART else at
+            return services.schedule_store.firing(schedule, key_of(same))
         try:
             return start(services, schedule, key_of(at))
         except StaleRecord:
@@ -79,7 +83,9 @@ def start(services: Services, schedule: Schedule, key: str) -> Firing:
             passed = replace(new, state=ENDED, reason=f"the firing of {_utc(left.at)} still waits: {left.reason}")
             store.pass_over(schedule, passed)
             return passed
-        schedule = store.schedule(schedule.tenant, schedule.schedule_id)
+        before, schedule = schedule.fired_for, store.schedule(schedule.tenant, schedule.schedule_id)
+        if schedule.fired_for != before:
+            raise StaleRecord(f"{schedule.schedule_id} has fired meanwhile")
     store.begin(schedule, new)
     return go_on(services, store.schedule(schedule.tenant, schedule.schedule_id))
 
@@ -87,7 +93,7 @@ def start(services: Services, schedule: Schedule, key: str) -> Firing:
 def go_on(services: Services, schedule: Schedule) -> Firing:
     """Take the firing under way as far as it goes now, and return it; raises StaleRecord if another worker was faster."""
     store = services.schedule_store
-    firing = store.firing(schedule, schedule.open or "")
+    firing = store.firing(schedule, schedule.open) if schedule.open is not None else None
     if firing is None:
         raise StaleRecord(f"{schedule.schedule_id} has no firing under way")
     if firing.state != MAKING:

@@ -12,18 +12,17 @@ from batchyard.adapters.schedule_store import ENDED, Firing, Schedule
 from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
 from batchyard.domain.batch import shape as shape_of_batch
-from batchyard.domain.errors import ApiError, InvalidSchedule, NotFound, StaleRecord, invalid_request
+from batchyard.domain.errors import ApiError, InvalidSchedule, NotFound, StaleRecord, StoreError, invalid_request
 from batchyard.domain.numbers import DAY, amount
 from batchyard.gateway.paging import LIMITS, page, page_limit
 from batchyard.planning import new_batch
 from batchyard.schedules import rules
 from batchyard.schedules.firing import key_of, times_of
-from batchyard.schedules.upkeep import put_on, take_off
+from batchyard.schedules.upkeep import KEPT, discard, put_on, take_off
 from batchyard.services import Services
 
 SCHEDULE_ID: Final = r"sched_[0-9a-f]{32}"
 MOST_SCHEDULES: Final = 100  # of one tenant
-KEPT: Final = 30 * DAY  # a deleted schedule, and what an Idempotency-Key named
 
 
 def create_schedule(
@@ -44,9 +43,12 @@ def create_schedule(
         raise ApiError(HTTPStatus.CONFLICT, message, code="idempotency_key_reused")
     try:
         return shape(services, made if made.on_clock else put_on(services, made))
+    except StoreError:
+        if idempotency_key is None:  # the caller cannot name it again; what AWS may have made, the sweep takes off
+            services.schedule_store.delete(made, services.now(), services.now() + KEPT)
+        raise
     except InvalidSchedule as error:
-        services.schedule_store.delete(made, services.now(), services.now() + KEPT)
-        services.schedule_store.note_gone(made)
+        discard(services, made)
         raise invalid_request(BatchError("invalid_value", f"'schedule' cannot be read: {error}", "schedule")) from error
 
 

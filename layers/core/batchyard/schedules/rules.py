@@ -9,7 +9,7 @@ from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request, missing_parameter
 from batchyard.planning import options
 from batchyard.schedules import expression, thresholds
-from batchyard.schedules.firing import QUEUE, SKIP
+from batchyard.schedules.firing import APART, QUEUE, SKIP
 from batchyard.services import Services
 
 LONGEST_NAME: Final = 64  # characters
@@ -37,7 +37,7 @@ def check(
     now, timezone = services.now(), _timezone(own.get("timezone", expression.UTC_ZONE))
     window, members = of_batch(services, rest)
     return Schedule(
-        schedule_id=schedule_id, tenant=tenant, name=_name(own["name"]), created_at=now, fired_for=now, digest=digest,
+        schedule_id=schedule_id, tenant=tenant, name=_name(own["name"]), created_at=now, fired_for=now - APART, digest=digest,
         expression=_expression(own["schedule"], timezone, now), timezone=timezone, completion_window=window,
         members=nesting.encode(members), overlap=_overlap(own.get("overlap", SKIP)), hours=_hours(own.get("hours")),
         gathering=_gathering(own), **source,

@@ -3,12 +3,13 @@
 from typing import Final
 
 from batchyard.adapters.schedule_store import WAITING, Firing, Schedule
-from batchyard.domain.errors import NotFound
-from batchyard.domain.numbers import MINUTE
+from batchyard.domain.errors import InvalidSchedule, NotFound
+from batchyard.domain.numbers import DAY, MINUTE
 from batchyard.schedules import firing, thresholds
 from batchyard.schedules.expression import Rate
 from batchyard.services import Services
 
+KEPT: Final = 30 * DAY  # a deleted schedule, and what an Idempotency-Key named
 UNDER_WAY: Final = 20 * MINUTE  # a request to make a schedule, or whoever began a firing, is over by then
 
 
@@ -36,8 +37,17 @@ def mend(services: Services, schedule: Schedule) -> bool:
         return schedule.open is None
     if schedule.on_clock or now - schedule.created_at < UNDER_WAY or firing.times_of(schedule).next(now) is None:
         return False
-    put_on(services, schedule)
+    try:
+        put_on(services, schedule)
+    except InvalidSchedule:  # its caller was never told that it was made
+        discard(services, schedule)
     return True
+
+
+def discard(services: Services, schedule: Schedule) -> None:
+    """Delete a schedule that never came to be."""
+    services.schedule_store.delete(schedule, services.now(), services.now() + KEPT)
+    services.schedule_store.note_gone(schedule)
 
 
 def must_fire(schedule: Schedule, now: int) -> bool:
@@ -54,7 +64,8 @@ def was_missed(schedule: Schedule, now: int) -> bool:
 
 def _missed(schedule: Schedule, now: int) -> int | None:
     due = firing.latest_due(schedule, now - firing.LATE)
-    return due if schedule.deleted_at is None and due is not None and due > schedule.fired_for else None
+    missed = due is not None and due - schedule.fired_for >= firing.APART
+    return due if missed and schedule.deleted_at is None else None
 
 
 def _may_start(schedule: Schedule) -> bool:

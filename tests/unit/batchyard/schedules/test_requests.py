@@ -69,8 +69,8 @@ def test_a_schedule_is_made_put_on_the_clock_and_shown(services: MemoryServices)
 
 def test_a_rate_is_told_to_aws_with_its_first_time(services: MemoryServices) -> None:
     shown = made(services, schedule="rate(1 hour)")
-    assert services.schedule_clock.on == {shown["id"]: NOW + HOUR}
-    assert shown["next_firing_at"] == NOW + HOUR
+    assert shown["next_firing_at"] == NOW - NOW % MINUTE + HOUR
+    assert services.schedule_clock.on == {shown["id"]: shown["next_firing_at"]}
 
 
 @pytest.mark.parametrize(
