@@ -142,6 +142,20 @@ def test_what_was_missed_while_the_stack_was_down_is_caught_up_once() -> None:
     assert stack.plain.schedule_store.known[schedule_id].fired_for == OURS + 7 * HOUR
 
 
+@pytest.mark.parametrize("apart", [-59, -1, 1, 59])
+def test_a_time_that_aws_names_otherwise_than_we_reckon_it_is_the_same_time(apart: int) -> None:
+    for swept_first in (True, False):
+        stack = Stack()
+        schedule_id = stack.schedule()
+        stack.plain.wait(HOUR + 2 * LATE)
+        for turn in (swept_first, not swept_first):
+            _ = stack.sweep() if turn else stack.tell(schedule_id, OURS + HOUR + apart)
+            stack.end_all()
+        assert len(stack.batches) == 1
+        stack.plain.wait(HOUR)
+        assert stack.tell(schedule_id, OURS + 2 * HOUR + apart) is not None
+
+
 @pytest.mark.parametrize("overlap", ["skip", "queue"])
 def test_a_firing_while_a_batch_runs_is_none_or_waits_and_no_more_than_one_waits(overlap: str) -> None:
     stack = Stack(overlap=overlap)

@@ -1,8 +1,9 @@
-"""The files of a gather folder: which of them a firing may claim, and which of them are its own."""
+"""The files of a gather folder: which of them wait, which of them a firing may claim, and which are its own."""
 
 import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from heapq import nsmallest
 from typing import Final
 
 import msgspec
@@ -16,6 +17,7 @@ from batchyard.domain.numbers import DAY
 from batchyard.services import Services
 
 CLAIMERS: Final = 8  # claims at a time
+MOST_FILES: Final = 100_000  # of one firing; those that came last wait for the next
 LOOKED_UP: Final = 1_000  # claims that are looked up together
 # A claim expires some weeks later, so a file is never gathered a second time.
 OLDEST: Final = 365 * DAY
@@ -40,7 +42,8 @@ def candidates(services: Services, firing: Firing) -> list[Candidate]:
     What comes later belongs to a later firing. So each run of a firing, also of one whose process died, ends with the same.
     """
     if firing.listed is None:
-        found = msgspec.msgpack.encode(sorted(unclaimed(services, firing), key=_arrival))
+        new = _unclaimed(services, firing.tenant, firing.name, firing.batch_id)
+        found = msgspec.msgpack.encode(nsmallest(MOST_FILES, new, key=_arrival))
         listed = object_keys.gathered(firing.batch_id, hashlib.sha256(found).hexdigest())
         services.bucket.put(listed, found)
         firing = services.gather_store.seal(firing, listed)
@@ -73,17 +76,22 @@ def _arrival(candidate: Candidate) -> tuple[int, str]:
     return candidate.file.at, candidate.file.name
 
 
-def unclaimed(services: Services, firing: Firing) -> Iterator[Candidate]:
-    """Yield the newest version of each file that no firing has, and of those whose batch was refused."""
-    folder = object_keys.gather_folder(firing.tenant, firing.name)
+def waiting(services: Services, tenant: str, name: str) -> list[GatheredFile]:
+    """List the files of a folder that a firing would take now, in the order of their arrival; nothing is claimed."""
+    return [each.file for each in nsmallest(MOST_FILES, _unclaimed(services, tenant, name), key=_arrival)]
+
+
+def _unclaimed(services: Services, tenant: str, name: str, batch_id: str = "") -> Iterator[Candidate]:
+    """Yield the newest version of each file that no firing has, or the batch itself, and of those whose batch was refused."""
+    folder = object_keys.gather_folder(tenant, name)
     for page in services.bucket.inbox(folder):
         here = [Candidate(_file(folder, each)) for each in page.newest if _is_file(services, folder, each)]
         for some in _parts(here, LOOKED_UP):
-            claims = services.gather_store.claimed(firing.tenant, firing.name, [each.claim for each in some])
-            void = services.gather_store.refused(set(claims.values()) - {firing.batch_id})
+            claims = services.gather_store.claimed(tenant, name, [each.claim for each in some])
+            void = services.gather_store.refused(set(claims.values()) - {batch_id})
             for candidate in some:
-                owner = claims.get(candidate.claim, firing.batch_id)
-                if owner == firing.batch_id:
+                owner = claims.get(candidate.claim, batch_id)
+                if owner == batch_id:
                     yield candidate
                 elif owner in void:
                     yield Candidate(candidate.file, owner)

@@ -6,7 +6,6 @@ from typing import Final
 
 import msgspec
 
-from batchyard.adapters.first_use_store import Firing
 from batchyard.adapters.object_join import GatheredFile
 from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
@@ -34,8 +33,7 @@ def look(services: Services, prefix: str, *, count_lines: bool) -> Waiting:
     owner = object_keys.owner_of_folder(prefix)
     if owner is None:
         raise ValueError(f"{prefix} is no gather folder")
-    nobody = Firing(tenant=owner[0], name=owner[1], key="", batch_id="", options="", created_at=0, expires_at_ttl=0)
-    files = [each.file for each in folder.unclaimed(services, nobody)]
+    files = folder.waiting(services, *owner)
     lines = _lines(services, prefix, files) if count_lines else 0
     return Waiting(len(files), sum(each.size for each in files), lines, min((each.at for each in files), default=None))
 

@@ -6,8 +6,9 @@ import zlib
 import pytest
 
 from batchyard.adapters import checksums
+from batchyard.gathering import folder
 from batchyard.gathering.fire import fire
-from tests.fakes.gathered import FOLDER, NAME, echoing, lines_of, put, report_of, said
+from tests.fakes.gathered import FOLDER, NAME, bucket_of, echoing, lines_of, put, report_of, said
 from tests.fakes.world import World, memory_world
 
 
@@ -78,3 +79,21 @@ def test_a_firing_that_found_nothing_finds_nothing_later_either(world: World) ->
     put(world, {"a.jsonl": lines_of("a", 1)})
     assert fire(world.services, "default", NAME, "early") is None
     assert fired(world, "late")
+
+
+def test_what_waits_is_what_a_firing_would_take(world: World) -> None:
+    put(world, {"a.jsonl": lines_of("a", 1), "b.jsonl": lines_of("b", 2)})
+    assert [file.name for file in folder.waiting(world.services, "default", NAME)] == ["a.jsonl", "b.jsonl"]
+    fired(world)
+    assert folder.waiting(world.services, "default", NAME) == []
+
+
+def test_of_too_many_files_those_that_came_last_wait_for_the_next_firing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "MOST_FILES", 2)
+    put(world, {name: lines_of(name, 1) for name in "abc"})
+    for at, name in enumerate("cab"):
+        bucket_of(world).arrived[FOLDER + name] = world.clock.now + at
+    taken = [bucket_of(world).file_list(world.services.batch_store.batch(fired(world, key)).input) for key in "12"]
+    assert [[file.name for file in each.files] for each in taken] == [["c", "a"], ["b"]]
