@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -63,9 +64,9 @@ class Trial:
             yield from self._stop_lost()
         job_id = self.job.id
         if job_id is not None and not self._ended:
-            yield self._tried(f"{job_id} was cancelled", lambda: self._service.stop(job_id))
+            yield self._tried(f"{job_id} was cancelled", partial(self._service.stop, job_id))
         for name in self._names() if self.job.deleted is None else []:
-            yield self._tried(f"{name} was deleted", lambda name=name: self._service.forget(name))
+            yield self._tried(f"{name} was deleted", partial(self._service.forget, name))
 
     def _stop_lost(self) -> Iterator[str]:
         told = f"A job of {self._wanted.count} requests may run, as its create got no answer"

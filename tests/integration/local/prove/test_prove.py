@@ -1,5 +1,6 @@
 """`make prove` against emulators: the whole run of each dialect, and what is left if it ends early."""
 
+import io
 import json
 import os
 import signal
@@ -71,6 +72,20 @@ def test_nothing_is_asked_of_the_service_before_a_person_has_said_yes(
     told = capsys.readouterr()
     assert "never more than $" in told.err
     assert "YES=1" in told.err
+    assert emulator.admin("/calls")["data"] == []
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_who_says_anything_but_yes_spends_nothing(
+    emulator: Emulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    assert main(["--model", "gpt-4.1-nano"], host_of(emulator)) == 2
+    assert "You did not say yes. Nothing was sent." in capsys.readouterr().err
     assert emulator.admin("/calls")["data"] == []
 
 

@@ -87,7 +87,7 @@ def test_the_bound_is_the_full_price_of_a_token_a_byte() -> None:
         (Decimal(size) * Decimal("0.1") + found.most_output_tokens * Decimal("0.4")) / 10**6
     )
     assert found.usd is not None
-    assert found.usd < found.most_usd  # type: ignore[operator]
+    assert found.usd < found.most_usd
     assert "124 requests" in found.sentence
     assert "never more than $0.00" in found.sentence
 
