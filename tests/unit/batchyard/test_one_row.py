@@ -182,7 +182,7 @@ def test_a_batch_that_never_expires_is_taken_back_and_its_rest_is_sent_again_and
 
 
 def test_a_batch_that_expires_is_waited_for() -> None:
-    assert deadline(WAIT, 0, DAY, expires=True) == math.inf
+    assert deadline(WAIT, 0, DAY, Facts(expires=True)) == math.inf
 
 
 @pytest.mark.parametrize(("progress", "hours"), [("live", 0.6), ("end", 0.1), ("none", 0.1)])

@@ -81,6 +81,7 @@ def _note(turn: Turn, seen: Look) -> None:
     looked = with_attempt_members(
         unknown_status.with_look(turn, seen), provider_status=seen.status, usage=usage, cost=cost,
         taken_in=attempt.taken_in or has_taken_in(seen),
+        over_since=attempt.over_since or (turn.services.now() if seen.ended else None),
     )  # fmt: skip
     why = unknown_status.told(looked.attempts[-1])
     after = with_members(looked, completed=completed)
@@ -116,8 +117,7 @@ def _shown(turn: Turn, seen: Look, deadline_at: float) -> tuple[Seen, int]:
 
 def _deadline(turn: Turn) -> float:
     window = window_seconds(turn.window)
-    action, expires = turn.services.settings.deadline_action, turn.account.facts.expires
-    return deadline(action, turn.attempt.began_at, window, expires=expires)
+    return deadline(turn.services.settings.deadline_action, turn.attempt.began_at, window, turn.account.facts)
 
 
 def _after_missing(turn: Turn, error: NotFoundError) -> Step:

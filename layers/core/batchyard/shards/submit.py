@@ -183,15 +183,16 @@ class _Submission:
     def _upload(self, ordinals: "array[int]") -> int:
         """Upload the lines, unless a file holds them; answer the seconds to wait while the provider processes the file."""
         turn, shard = self._turn, self._turn.shard
-        if shard.file_id is not None:
+        if shard.file_id is not None and not provider_files.is_old(turn):
             self._call = f"GET /files/{shard.file_id}"
             return provider_files.wait_for(turn, shard.file_id) if shard.file_pending_since else 0
         job, body = self._job(), self._body(ordinals)
         file = self._turn.account.ask(lambda provider: provider.prepare(job, body))
         if file is None:  # the lines go with the create
             return 0
-        pending_since = turn.services.now() if file.pending else 0
-        turn.save(with_members(shard, file_id=file.id, file_pending_since=pending_since))
+        now = turn.services.now()
+        pending_since = now if file.pending else 0
+        turn.save(with_members(shard, file_id=file.id, file_since=now, file_pending_since=pending_since))
         return provider_files.wait(turn, file)
 
     def _begin_create(self) -> None:
