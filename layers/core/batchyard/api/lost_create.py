@@ -110,7 +110,7 @@ def _chosen(waiting: list[Shard], word: Word) -> Shard:
         raise invalid_request(BatchError("missing_required_parameter", message, SHARD))
     which = "No shard of this batch" if word.shard is None else f"Shard {word.shard}"
     others = f" These wait: {numbers}." if waiting else " Leave the body out to resume the batch."
-    raise _conflict(f"{which} waits to be told what came of a lost 'POST /batches'; nothing was changed.{others}")
+    raise _conflict(f"{which} waits to be told what came of a lost create; nothing was changed.{others}")
 
 
 def _conflict(message: str) -> ApiError:

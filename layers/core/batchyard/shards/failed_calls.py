@@ -29,7 +29,7 @@ READ_CEILING: Final = 60  # seconds between looks at a provider that does not an
 
 
 def retry_create(turn: Turn, call: str, error: BatchClientError, after: Shard | None = None) -> Step:
-    """Take a failed upload or `POST /batches`: try again later with `after`, pause, or fail the shard."""
+    """Take a failed upload or create: try again later with `after`, pause, or fail the shard."""
     reaction, after, failures = after_failed_call(error), after or turn.shard, turn.shard.failures_in_a_row
     if is_sure_refusal(error):
         after = with_attempt_members(after, creating_at=None, lost_at=None)  # a refusal made no batch

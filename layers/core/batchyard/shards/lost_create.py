@@ -1,4 +1,4 @@
-"""A `POST /batches` without an answer: the worker died, or the connection did. The provider may have made the batch.
+"""A create without an answer: the worker died, or the connection did. The provider may have made the batch.
 
 The intent `creating_at` was saved before the call. So the next Submit first looks for the provider batch by our key in its
 metadata; only when the batch was surely not made is another created. If there is no next Submit, the sweep finds the batch
@@ -26,6 +26,7 @@ BETWEEN_LOOKS: Final = 10
 QUICKLY: Final = 15  # seconds; an answer that was lost later may belong to a create that is still under way
 LONGEST_CREATE: Final = 120  # a worker that was killed may have a create on its way for so long; see Account.client
 
+NOT_BY_KEY: Final = "time"  # the lookup of a service that shows nothing of ours while a batch runs
 NONE: Final = ""  # what a person says if there is no such provider batch
 LONGEST_SHOWN: Final = 100  # characters of an id
 
@@ -101,13 +102,19 @@ def why_unknown(turn: Turn, creating_at: int, error: BatchClientError) -> str | 
     which = f"the file {shard.file_id}" if shard.file_id else f"{attempt.lines} requests made at that time"
     remedy = (
         f"The answer to {CREATE} was lost at {moment(creating_at)}. Look in the provider's console for a batch of "
-        f"{which}, or with {ATTEMPT_LABEL}={shard.attempt_key} in its metadata: it may run, and be billed. "
+        f"{which}{_or_label(turn)}: it may run, and be billed. "
         f"If it is there, send POST /v1/batches/{shard.batch_id}/resume {_body(shard, 'its id')}. If there is none, send "
         f"{_body(shard, None)}, and Batchyard creates the batch again."
     )
     if attempt.misnamed:
         remedy = f"The batch that was named last was not taken: {attempt.misnamed.rstrip('.')}. {remedy}"
     return sentences(turn, what, shard.failing_since, "asks again", f"{ENDLESS}: it creates no other batch", remedy)
+
+
+def _or_label(turn: Turn) -> str:
+    """Name our key in the metadata, unless the service is known to keep none."""
+    label = f", or with {ATTEMPT_LABEL}={turn.shard.attempt_key} in its metadata"
+    return "" if turn.account.facts.lookup == NOT_BY_KEY else label
 
 
 def _body(shard: Shard, provider_batch_id: str | None) -> str:

@@ -16,6 +16,7 @@ from batchyard.domain.stopping import deadline
 from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import attempt_end, failed_calls, token_room, unknown_status
+from batchyard.shards.pauses import LOOK
 from batchyard.shards.play import play
 from batchyard.shards.turn import Turn, announce_pause
 
@@ -38,7 +39,7 @@ def _poll(turn: Turn) -> Step:
     except NotFoundError as error:
         return _after_missing(turn, error)
     except BatchClientError as error:
-        return failed_calls.retry_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
+        return failed_calls.retry_read(turn, f"{LOOK} {turn.provider_batch_id}", error)
     overdue = unknown_status.is_overdue(turn, seen)
     if may_be_stopped(seen) and (overdue or _is_to_stop(turn)):
         seen = _stop(turn, seen)
@@ -127,7 +128,7 @@ def _after_missing(turn: Turn, error: NotFoundError) -> Step:
     """
     is_over = turn.services.now() >= turn.attempt.began_at + window_seconds(turn.window)
     if not is_over or turn.shard.failures_in_a_row + 1 < LOST_AFTER:
-        return failed_calls.retry_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
+        return failed_calls.retry_read(turn, f"{LOOK} {turn.provider_batch_id}", error)
     shard, attempt = turn.shard, turn.attempt
     logger.error("provider batch lost", batch_id=shard.batch_id, shard=shard.shard, attempt=attempt.number)
     ended = with_attempt_members(shard, provider_status="lost", end=End.LOST, ended_at=turn.services.now())

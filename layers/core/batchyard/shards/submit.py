@@ -24,7 +24,7 @@ from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
 from batchyard.shards import create_room, failed_calls, lost_create, provider_files, token_room
 from batchyard.shards.direct import is_due, send_tail, with_direct_attempt
-from batchyard.shards.pauses import CREATE, LIST, UPLOAD
+from batchyard.shards.pauses import CREATE, LIST, LOOK, LOOK_AT_INPUT, UPLOAD
 from batchyard.shards.play import play
 from batchyard.shards.provider_refusal import react_to_refused_create
 from batchyard.shards.turn import Turn
@@ -121,7 +121,7 @@ class _Submission:
         turn = self._turn
         why = lost_create.why_unknown(turn, creating_at, error)
         if why is None:
-            call = f"GET /batches/{turn.attempt.said}" if turn.attempt.said else LIST
+            call = f"{LOOK} {turn.attempt.said}" if turn.attempt.said else LIST
             return failed_calls.retry_read(turn, call, error)
         if turn.attempt.said != lost_create.NONE:
             unlisted = with_attempt_members(turn.shard, unlisted=True)
@@ -184,7 +184,7 @@ class _Submission:
         """Upload the lines, unless a file holds them; answer the seconds to wait while the provider processes the file."""
         turn, shard = self._turn, self._turn.shard
         if shard.file_id is not None and not provider_files.is_old(turn):
-            self._call = f"GET /files/{shard.file_id}"
+            self._call = f"{LOOK_AT_INPUT} {shard.file_id}"
             return provider_files.wait_for(turn, shard.file_id) if shard.file_pending_since else 0
         job, body = self._job(), self._body(ordinals)
         file = self._turn.account.ask(lambda provider: provider.prepare(job, body))

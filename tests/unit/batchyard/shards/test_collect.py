@@ -59,7 +59,7 @@ def test_a_result_is_read_with_the_names_of_the_lines_that_were_sent_in_their_or
 def test_a_batch_tells_that_it_waits_for_answers_and_that_it_no_longer_does() -> None:
     services = ended("r0")
     collect(services, FIRST.then(Next.COLLECT))
-    assert "2 answers are not in the provider's files" in (services.batch_store.batch(BATCH_ID).paused or "")
+    assert "2 answers are not in the provider's results" in (services.batch_store.batch(BATCH_ID).paused or "")
     services.provider.files["out"] += services.provider.files["out"].replace(b"r0", b"r1") + services.provider.files[
         "out"
     ].replace(b"r0", b"r2")
@@ -71,7 +71,7 @@ def test_of_one_answer_a_batch_does_not_speak_as_of_many() -> None:
     services = ended("r0", "r1")
     collect(services, FIRST.then(Next.COLLECT))
     assert (services.batch_store.batch(BATCH_ID).paused or "").startswith(
-        "1 answer is not in the provider's files yet: "
+        "1 answer is not in the provider's results yet: "
     )
 
 
