@@ -8,7 +8,7 @@ from batchyard.adapters.aws import RoleSigner
 from batchyard.providers.entries import described
 from local.errors import ParameterError
 from local.prove.lines import CHEAP, Asked, url_of
-from local.providers import ANY_LIMITS, several_of
+from local.providers import several_of
 from local.stack.provider_choice import KEY, URL, Provider, Several, named_provider
 
 _WILD: Final = "*?["
@@ -50,7 +50,7 @@ def _of_several(several: Several, host: Mapping[str, str], wanted: str, model: s
     if provider is None:
         which = f"PROVIDER is {wanted!r}, which is none of PROVIDERS" if wanted else "PROVIDER names none of PROVIDERS"
         raise ParameterError(f"{which}. There are: {names}.")
-    entry = next(each for each in described(several.described, ANY_LIMITS) if each.name == provider.name)
+    entry = next(each for each in described(several.described) if each.name == provider.name)
     exact = next((each for each in entry.models if not any(sign in each for sign in _WILD)), "")
     prices = {_PRICES: entry.price_list} if entry.price_list else {}
     return _choice(provider, {**host, **prices}, model or exact, entry.completion_window)
