@@ -7,7 +7,7 @@ from batch_client import BatchClient, InvalidArgumentError, Profile, choose_prof
 from batchyard.adapters.aws import RoleSigner
 from batchyard.providers.entries import described
 from local.errors import ParameterError
-from local.prove.lines import CHEAP, Asked, url_of
+from local.prove.lines import CHEAP, Asked, asked_of
 from local.providers import several_of
 from local.stack.provider_choice import KEY, URL, Provider, Several, named_provider
 
@@ -66,5 +66,5 @@ def _choice(provider: Provider, host: Mapping[str, str], model: str, window: str
     if not model:
         raise ParameterError("Name a model of the provider, a cheap one that it takes in batches: MODEL=…")
     window = window or (profile.facts.windows or ("24h",))[0]
-    asked = Asked(model, url_of(profile))
+    asked = asked_of(profile, model)
     return Choice(provider, provider.name or profile.name, profile, asked, window, host.get(_PRICES, ""))

@@ -11,7 +11,8 @@ from local.errors import ParameterError
 MOST_TOKENS: Final = 16  # of an answer
 CHAT: Final = "/v1/chat/completions"
 #: A cheap model of a service, by the seller in the price list; elsewhere a person names one.
-CHEAP: Final = {"openai": "gpt-4.1-nano", "anthropic": "claude-haiku-4-5", "groq": "llama-3.1-8b-instant"}
+CHEAP: Final = {"openai": "gpt-4.1-nano", "anthropic": "claude-haiku-4-5", "groq": "llama-3.1-8b-instant",
+                "mistral": "mistral-small-latest"}  # fmt: skip
 _BAD: Final = "bad"
 _REASONING: Final = re.compile(r"(o\d|gpt-[5-9])")  # which know a limit by its newer name alone
 
@@ -39,8 +40,12 @@ class Asked(NamedTuple):
     url: str
 
 
-def url_of(profile: Profile) -> str:
-    """Return the endpoint to ask: that of chats, by the name it has at the service."""
+def asked_of(profile: Profile, model: str) -> Asked:
+    """Return what to ask of a service: at its endpoint of chats, which may have the model in its name."""
+    return Asked(model, _url_of(profile).replace("*", model))
+
+
+def _url_of(profile: Profile) -> str:
     own = profile.facts.endpoints
     if profile.dialect == "openai" and not any(url.endswith("/chat/completions") for url in own):
         return CHAT
@@ -70,7 +75,7 @@ def _line(asked: Asked, custom_id: str, *, bad: bool) -> bytes:
     body = make(asked.model, f"Say {custom_id.rpartition(' ')[2]}.")
     if bad:
         body["messages"] = []
-    line = {"custom_id": custom_id, "method": "POST", "url": asked.url.format(model=asked.model), "body": body}
+    line = {"custom_id": custom_id, "method": "POST", "url": asked.url, "body": body}
     return json.dumps(line).encode() + b"\n"
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from batch_client import PROFILES, Facts, Look, RequestCounts, State
+from batch_client import PROFILES, Facts, Look, Profile, RequestCounts, State
 from local.errors import ParameterError
 from local.prove.choice import choose
 from local.prove.facts import compare
-from local.prove.lines import MOST_TOKENS, Asked, Batch, batches, url_of
+from local.prove.lines import MOST_TOKENS, Asked, Batch, asked_of, batches
 from local.prove.price import estimate, prices
 from local.prove.results import note_results
 from local.prove.seen import Job, begun, note
@@ -63,10 +63,17 @@ def test_without_a_provider_it_says_how_to_name_one() -> None:
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
 def test_there_is_a_question_for_each_service_within_its_least_and_its_endpoint(name: str) -> None:
-    profile = PROFILES[name]
-    sent = batches(Asked("m", url_of(profile)), profile.facts, "run")
+    profile, asked = PROFILES[name], asked_of(PROFILES[name], "m")
+    sent = batches(asked, profile.facts, "run")
     assert all(len(each.lines) >= profile.facts.least_lines for each in sent)
-    assert {json.loads(line)["url"] for each in sent for line in each.lines} == {url_of(profile).format(model="m")}
+    assert {json.loads(line)["url"] for each in sent for line in each.lines} == {asked.url}
+
+
+def test_the_name_of_an_endpoint_may_hold_the_model() -> None:
+    facts = Facts(endpoints=("/model/*/invoke", "/model/*/converse"), least_lines=100)
+    asked = asked_of(Profile(name="odd", dialect="anthropic", facts=facts), "a.b-v1:0")
+    assert asked.url == "/model/a.b-v1:0/converse"
+    assert len(batches(asked, facts, "run")) == 3
 
 
 def test_a_service_that_takes_no_small_batch_gets_none() -> None:
