@@ -36,7 +36,7 @@ class Estimate(NamedTuple):
         )
         if self.usd is None or self.most_usd is None:
             return f"{used}. Their price is not known: look it up before you say yes."
-        return f"{used}: about ${_shown(self.usd)} by the {self.basis}, and never more than ${_shown(self.most_usd)}."
+        return f"{used}: about ${_shown(self.usd)} by the {self.basis}, and at most ${_shown(self.most_usd)} by its full price."
 
 
 def prices(facts: Facts, own: str) -> Prices:

@@ -70,7 +70,7 @@ def test_nothing_is_asked_of_the_service_before_a_person_has_said_yes(
 ) -> None:
     assert main(["--model", "gpt-4.1-nano", "--provider", "openai"], host_of(emulator)) == 2
     told = capsys.readouterr()
-    assert "never more than $" in told.err
+    assert "at most $" in told.err
     assert "YES=1" in told.err
     assert emulator.admin("/calls")["data"] == []
 

@@ -96,7 +96,7 @@ def test_the_bound_is_the_full_price_of_a_token_a_byte() -> None:
     assert found.usd is not None
     assert found.usd < found.most_usd
     assert "124 requests" in found.sentence
-    assert "never more than $0.00" in found.sentence
+    assert "at most $0.00" in found.sentence
 
 
 def test_a_price_that_is_not_known_is_said_in_tokens() -> None:
