@@ -96,6 +96,8 @@ class LineFault(Rule):
     error: str | None = None
     #: Whether the line has neither response nor error.
     bare: bool = False
+    #: Whether the line has no custom_id.
+    nameless: bool = False
     #: Whether the line is cut in half.
     malformed: bool = False
     #: Whether the line has a byte that is not UTF-8.

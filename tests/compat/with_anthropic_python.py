@@ -44,6 +44,8 @@ while (batch := batches.retrieve(batch.id)).processing_status != "ended":
 results = list(batches.results(batch.id))
 ids = [each.custom_id for each in results]
 wanted = [each["custom_id"] for each in requests]
-if (ids if os.environ["COMPAT_ORDERED"] else sorted(ids)) != (wanted if os.environ["COMPAT_ORDERED"] else sorted(wanted)):
+if not os.environ["COMPAT_ORDERED"]:
+    ids, wanted = sorted(ids), sorted(wanted)
+if ids != wanted:
     raise SystemExit("the results are not those of the requests, in their order")
 tell(sum(each.result.type == "succeeded" for each in results))

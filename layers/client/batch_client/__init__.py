@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .dialect import Dialect, Input, Job, Look, Prepared, State
     from .dialects import speak
     from .dialects.anthropic import AnthropicDialect
+    from .dialects.mistral import MistralDialect
     from .dialects.openai import OpenAIDialect
     from .errors import (
         APIConnectionError,
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
         Usage,
     )
     from .nesting import shallow
-    from .profiles import PROFILES, Facts, Profile, Sign, choose_profile
+    from .profiles import OPENAI_URLS, PROFILES, Facts, Profile, Sign, choose_profile
     from .refusals import MONEY_CODES
     from .retry import Clock, RetryPolicy
     from .sources import ByteRanges, Source
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ENDED_STATUSES",
     "MONEY_CODES",
+    "OPENAI_URLS",
     "PROFILES",
     "APIConnectionError",
     "APIStatusError",
@@ -96,6 +98,7 @@ __all__ = [
     "InvalidArgumentError",
     "Job",
     "Look",
+    "MistralDialect",
     "NotFoundError",
     "OpenAIDialect",
     "OutcomeUnknown",
@@ -188,7 +191,9 @@ _HOMES = {
     ),
     "nesting": ("shallow",),
     "dialects.openai": ("OpenAIDialect",),
+    "dialects.mistral": ("MistralDialect",),
     "profiles": (
+        "OPENAI_URLS",
         "PROFILES",
         "Facts",
         "Profile",
