@@ -39,13 +39,17 @@ def facts_of(proof: dict[str, Any], verdict: str) -> set[str]:
     return {fact["name"] for fact in proof["facts"] if fact["verdict"] == verdict}
 
 
-@pytest.mark.parametrize("profile", ["openai", "anthropic"])
+@pytest.mark.parametrize("profile", ["openai", "anthropic", "mistral"])
 def test_a_service_that_is_as_its_row_says_proves_it(
     emulator: Emulator, capsys: pytest.CaptureFixture[str], profile: str
 ) -> None:
+    if profile == "mistral":
+        emulator.play(seconds_per_batch=float(SHORT), service=profile)
     proof = proven(emulator, capsys, profile)
-    assert facts_of(proof, "differs") == set()
-    assert facts_of(proof, "holds") >= {"lookup", "windows", "paging", "least_lines", "progress"}
+    # The row of Mistral is sure of nothing that a cancel leaves, and its emulator leaves what was done in time.
+    assert facts_of(proof, "differs") <= ({"after_cancel"} if profile == "mistral" else set())
+    assert facts_of(proof, "holds") >= {"lookup", "paging", "least_lines", "progress"}
+    assert ("windows" in facts_of(proof, "holds")) is (profile != "mistral"), "it does not say when a job expires"
     sizes = [(job["name"], job["requests"], job["succeeded"], job["refused"]) for job in proof["jobs"]]
     assert sizes[:3] == [("two", 2, 2, 0), ("bad", 2, 1, 1), ("hundred", 100, 100, 0)]
     assert "400" in proof["jobs"][1]["bad_line"]
