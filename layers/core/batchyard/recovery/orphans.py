@@ -162,7 +162,7 @@ def _owner(run: SweepRun, batch_id: str, shard: int, number: int) -> Owner:
 
 def _adopt(run: SweepRun, shard: Shard, seen: Look) -> None:
     known = with_attempt_members(shard, provider_batch_id=seen.id, file_id=seen.input or shard.file_id)
-    run.services.batch_store.link(seen.id, shard)
+    run.services.batch_store.link(run.services.account(shard.provider).name, seen.id, shard)
     with run.trying(provider_batch_id=seen.id):
         run.services.batch_store.save_shard(shard, known)
         run.count("ProviderBatchesAdopted", provider_batch_id=seen.id, batch_id=shard.batch_id, shard=shard.shard)

@@ -215,7 +215,7 @@ class _Submission:
         turn = self._turn
         file_id = made.input or turn.shard.file_id
         known = with_attempt_members(turn.shard, provider_batch_id=made.id, file_id=file_id)
-        self._services.batch_store.link(made.id, turn.shard)
+        self._services.batch_store.link(turn.account.name, made.id, turn.shard)
         try:
             turn.save_answered(known)
         except StaleRecord:

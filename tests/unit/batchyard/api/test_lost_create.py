@@ -86,7 +86,7 @@ def test_a_batch_that_a_person_names_is_adopted() -> None:
     services = lost()
     say(services, {"provider_batch_id": "pb-0"})
     assert attempt(services).provider_batch_id == "pb-0"
-    assert services.batch_store.linked("pb-0") == (BATCH_ID, 0)
+    assert services.batch_store.linked(services.account().name, "pb-0") == (BATCH_ID, 0)
     assert (created(services), paused(services)) == (0, "")
     assert services.event_bus.announced[-1] == "resumed"
 

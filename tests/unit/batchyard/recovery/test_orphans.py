@@ -61,7 +61,7 @@ def test_a_provider_batch_that_its_shard_waits_for_is_adopted_once_its_worker_mu
     services.wait(LATEST_LOOK + 1)
     assert sweep(services) == {"ProviderBatchesAdopted": 1}
     assert services.batch_store.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
-    assert services.batch_store.links == {"pb-0": (BATCH_ID, 0)}
+    assert services.batch_store.links == {(services.account().name, "pb-0"): (BATCH_ID, 0)}
     assert submit(services, FIRST).next == "poll"
     assert services.provider.calls.count("create_batch") == 2  # the lost one, and the one of this test
     assert sweep(services) == {}
