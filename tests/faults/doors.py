@@ -80,9 +80,9 @@ class Door:
         found = self.books.find(job, since, but)
         return None if found is None or found.id not in self.own else self._shown(found)
 
-    def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:
+    def read(self, name: str, ids: Sequence[str] = (), key: str = "") -> Iterator[bytes]:
         self._reach("read", name)
-        return self.books.read(name, ids)
+        return self.books.read(name, ids, key)
 
     def forget(self, name: str) -> bool:
         self._reach("forget", name)

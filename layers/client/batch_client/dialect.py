@@ -138,10 +138,11 @@ class Dialect(Protocol):
         """
         ...
 
-    def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:
-        """Yield a result to its very end, in chunks of OpenAI's result lines; `ids` are the job's custom_ids, in order.
+    def read(self, name: str, ids: Sequence[str] = (), key: str = "") -> Iterator[bytes]:
+        """Yield a result to its very end, in chunks of OpenAI's result lines.
 
-        Raises DownloadIncomplete if it stays short.
+        `ids` are the job's custom_ids, in order, and `key` is its key: no answer to a request of another job counts. Raises
+        DownloadIncomplete if it stays short.
         """
         ...
 

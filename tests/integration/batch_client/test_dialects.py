@@ -51,6 +51,8 @@ class Service:
         self.began = int(time.time()) - 60
         #: Of a batch, so that no two tests submit under one key.
         self.batch = f"batch_{next(BATCHES)}"
+        #: Of each job that was submitted.
+        self.keys: dict[str, str] = {}
 
     def job(self, attempt: int = 1, ids: list[str] = IDS) -> tuple[Job, bytes]:
         """Prepare a job of these lines."""
@@ -66,7 +68,9 @@ class Service:
 
     def submit(self, attempt: int = 1, ids: list[str] = IDS) -> tuple[Job, Look]:
         job, lines = self.job(attempt, ids)
-        return job, self.dialect.submit(job, Bytes(lines))
+        made = self.dialect.submit(job, Bytes(lines))
+        self.keys[made.id] = job.key
+        return job, made
 
     def until(self, job_id: str, *states: State) -> Look:
         """Look until the job is in one of these states."""
@@ -85,7 +89,7 @@ class Service:
 
     def results(self, seen: Look, ids: list[str] = IDS) -> dict[str, dict[str, Any]]:
         """Read all results; each line has one at most."""
-        data = b"".join(chunk for name in seen.results for chunk in self.dialect.read(name, ids))
+        data = b"".join(chunk for name in seen.results for chunk in self.dialect.read(name, ids, self.keys[seen.id]))
         lines = [json.loads(line) for line in data.splitlines()]
         found = {line["custom_id"]: line for line in lines}
         assert len(found) == len(lines)

@@ -114,17 +114,17 @@ class AnthropicDialect(Direct):
             raise CannotTell(told, retryable=not all(seen.ended for seen in unsure))
         return None
 
-    def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:
-        """Read the results of the batch.
+    def read(self, name: str, ids: Sequence[str] = (), key: str = "") -> Iterator[bytes]:
+        """Read the results of the batch, of which those with the mark of the job answer it.
 
         Results that break off are read again, in whatever order they come, without what was given.
         """
-        given, retrier = bytearray(len(ids)), self._transport.retrier
+        given, retrier, mark = bytearray(len(ids)), self._transport.retrier, mark_of(key)
         started, retry = retrier.clock.monotonic(), 0
         while True:
             before = sum(given)
             try:
-                yield from self._results(name, ids, given)
+                yield from self._results(name, ids, mark, given)
             except BatchClientError as error:
                 if sum(given) > before:
                     started, retry = retrier.clock.monotonic(), 0
@@ -183,12 +183,12 @@ class AnthropicDialect(Direct):
             Call(method="GET", path=f"{_path(job_id)}/results", headers=headers, may_leave=True)
         )
 
-    def _results(self, name: str, ids: Sequence[str], given: bytearray) -> Iterator[bytes]:
+    def _results(self, name: str, ids: Sequence[str], mark: str, given: bytearray) -> Iterator[bytes]:
         """Yield in chunks the lines of one answer that no earlier answer gave, and mark them in `given`."""
         held: list[bytes] = []
         size = 0
         try:
-            for told in self._lines(name, ids, given):
+            for told in self._lines(name, ids, mark, given):
                 held.append(told)
                 size += len(told)
                 if size >= CHUNK_BYTES:
@@ -199,12 +199,12 @@ class AnthropicDialect(Direct):
             raise
         yield b"".join(held)
 
-    def _lines(self, name: str, ids: Sequence[str], given: bytearray) -> Iterator[bytes]:
+    def _lines(self, name: str, ids: Sequence[str], mark: str, given: bytearray) -> Iterator[bytes]:
         before = bytes(given)
         with closing(self._opened(name)) as response:
             body = Body(response, self._transport.address.host)
             for line in lines_of(body.chunks()):
-                number, told = decode(line, ids)
+                number, told = decode(line, ids, mark)
                 if number is not None and not before[number]:
                     given[number] = 1
                     yield told

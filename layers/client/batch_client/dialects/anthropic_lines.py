@@ -78,20 +78,24 @@ def encode(line: bytes, mark: str, number: int) -> bytes:
     return b'{"custom_id":"%s-%d","params":%s}' % (mark.encode(), number, bytes(body))
 
 
-def decode(line: bytes, ids: Sequence[str]) -> tuple[int | None, bytes]:
-    """Return the number of the request that a line answers, and OpenAI's line of it; None for an answer to no request."""
+def decode(line: bytes, ids: Sequence[str], mark: str) -> tuple[int | None, bytes]:
+    """Return the number of the request that a line answers, and OpenAI's line of it.
+
+    None for an answer to no request of the job with this mark.
+    """
     found = _read(line)
-    number = number_in(found.custom_id) if found else None
+    number = number_in(found.custom_id, mark) if found else None
     if found is None or number is None or number >= len(ids):
         return None, STRAY
     name = b'{"id":%s,"custom_id":%s,' % (msgspec.json.encode(found.custom_id), msgspec.json.encode(ids[number]))
     return number, name + _told(found.result) + b"}\n"
 
 
-def number_in(custom_id: str) -> int | None:
-    """Return the number of the request with this id; None if no job of ours has such."""
-    digits = custom_id.rpartition("-")[2]
-    return int(digits) if digits.isdecimal() and digits.isascii() and len(digits) < _MARK_DIGITS else None
+def number_in(custom_id: str, mark: str) -> int | None:
+    """Return the number of the request with this id; None if the job with this mark has no such."""
+    its, _, digits = custom_id.rpartition("-")
+    ours = its == mark and digits.isdecimal() and digits.isascii() and len(digits) < _MARK_DIGITS
+    return int(digits) if ours else None
 
 
 def id_of(line: bytes) -> str | None:

@@ -58,8 +58,8 @@ class OpenAIDialect:
         found = self._client.find_batch(self._key_label, job.key, since, input_file_id=job.prepared, but=but)
         return None if found is None else self._look(found)
 
-    def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:  # noqa: ARG002 - the lines hold them
-        """Download an output or error file."""
+    def read(self, name: str, ids: Sequence[str] = (), key: str = "") -> Iterator[bytes]:  # noqa: ARG002 - in the lines
+        """Download an output or error file, whose lines have their custom_ids."""
         return self._client.download_file(name)
 
     def forget(self, name: str) -> bool:

@@ -78,9 +78,9 @@ class MeasuredProvider:
         """Find the provider batch that carries our key."""
         return _measured("list", lambda: self._provider.find(job, since, but))
 
-    def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:
+    def read(self, name: str, ids: Sequence[str] = (), key: str = "") -> Iterator[bytes]:
         """Read a result to its very end."""
-        return _measured_stream("download", self._provider.read(name, ids))
+        return _measured_stream("download", self._provider.read(name, ids, key))
 
     def forget(self, name: str) -> bool:
         """Delete an input or a result."""

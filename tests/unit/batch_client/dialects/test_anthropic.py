@@ -243,7 +243,7 @@ def test_a_result_in_another_order_each_time_is_read_to_its_end_once() -> None:
     first, second = b"".join(lines), b"".join(reversed(lines))
     steps = [Answer(first, cut=len(first) // 2), Answer(second, cut=len(second) - 200), Answer(second)]
     dialect, service = speak(*steps)
-    found = [json.loads(text) for text in b"".join(dialect.read("msgbatch_1", ids)).splitlines()]
+    found = [json.loads(text) for text in b"".join(dialect.read("msgbatch_1", ids, JOB.key)).splitlines()]
     assert sorted(each["custom_id"] for each in found) == ids
     assert len(service.sent) == 3
 
@@ -254,7 +254,7 @@ def test_results_that_stay_short_are_incomplete_and_what_came_is_given() -> None
     dialect, service = speak(cut)
     given: list[bytes] = []
     with pytest.raises(DownloadIncomplete, match="1 of 3"):
-        given.extend(dialect.read("msgbatch_1", ["a", "b", "c"]))
+        given.extend(dialect.read("msgbatch_1", ["a", "b", "c"], JOB.key))
     assert [json.loads(text)["custom_id"] for text in b"".join(given).splitlines()] == ["a"]
     assert len(service.sent) > 3
 
@@ -262,10 +262,16 @@ def test_results_that_stay_short_are_incomplete_and_what_came_is_given() -> None
 def test_results_without_a_proof_of_their_end_are_whole_if_each_request_has_one() -> None:
     whole = Answer(results(mark_of(JOB.key)).body, length=False)
     dialect, service = speak(whole)
-    assert b"".join(dialect.read("msgbatch_1", ["a", "b", "c"])).count(b"\n") == 3
+    assert b"".join(dialect.read("msgbatch_1", ["a", "b", "c"], JOB.key)).count(b"\n") == 3
     assert len(service.sent) == 1
     with pytest.raises(DownloadIncomplete):
-        list(dialect.read("msgbatch_1", ["a", "b", "c", "d"]))
+        list(dialect.read("msgbatch_1", ["a", "b", "c", "d"], JOB.key))
+
+
+def test_results_of_another_job_answer_none_of_this_one() -> None:
+    dialect, _ = speak(results(OTHER))
+    found = b"".join(dialect.read("msgbatch_1", ["a", "b", "c"], JOB.key))
+    assert [json.loads(text) for text in found.splitlines()] == [{"custom_id": None}] * 3
 
 
 def test_a_single_request_is_sent_again_only_if_it_was_not_run() -> None:
