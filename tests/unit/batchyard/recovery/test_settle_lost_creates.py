@@ -15,10 +15,10 @@ from tests.fakes.services import MemoryServices
 FIRST = Step(BATCH_ID, 0)
 
 
-def left(*, made: bool = True, **settings: str) -> MemoryServices:
-    """Make services whose batch has failed behind a lost create, at a provider that shows no keys."""
+def left(*, made: bool = True, inline: bool = True, **settings: str) -> MemoryServices:
+    """Make services whose batch has failed behind a lost create, at a provider that shows no keys unless it says so."""
     services = planned(**settings)
-    services.provider.inline = True
+    services.provider.inline = inline
 
     def lose() -> None:
         raise CreateOutcomeUnknown("the answer was lost")
@@ -39,14 +39,21 @@ def swept(services: MemoryServices) -> dict[str, int]:
     return done
 
 
-def test_what_came_of_the_create_is_cancelled_its_results_are_deleted_and_then_the_batch_is_settled() -> None:
-    services = left()
-    assert swept(services) == {"ProviderBatchesCancelled": 1}
+def test_what_came_of_the_create_is_cancelled_where_the_provider_shows_our_key() -> None:
+    services = left(inline=False)
+    assert swept(services)["ProviderBatchesCancelled"] == 1
     assert services.provider.batches["pb-0"].status == "cancelling"
-    assert swept(services) == {}
     assert services.sweep_store.unsettled(None) == [BATCH_ID]
+
+
+def test_once_its_end_tells_whose_it_is_the_results_are_deleted_and_then_the_batch_is_settled() -> None:
+    services = left()
+    for _ in range(2):
+        assert swept(services) == {}
+        assert services.sweep_store.unsettled(None) == [BATCH_ID]
+    assert "cancel_batch" not in services.provider.calls, "it may be another's"
     services.provider.files["out"] = b"paid\n"
-    services.provider.end("pb-0", "cancelled", output_file_id="out")
+    services.provider.end("pb-0", "completed", output_file_id="out")
     assert swept(services) == {"ProviderFilesDeleted": 1, "BatchesSettled": 1}
     assert "out" in services.provider.deleted
     assert services.sweep_store.unsettled(None) == []
@@ -75,11 +82,13 @@ def test_where_a_later_look_may_tell_the_next_run_looks_again() -> None:
     services.provider.trouble["find_batch"] = [CannotTell("it may be one that runs", retryable=True)]
     assert swept(services) == {}
     assert services.sweep_store.unsettled(None) == [BATCH_ID]
-    assert swept(services) == {"ProviderBatchesCancelled": 1}
+    services.provider.end("pb-0", "completed")
+    assert swept(services) == {"BatchesSettled": 1}
 
 
 def test_a_provider_that_does_not_serve_us_now_is_asked_by_the_next_run() -> None:
     services = left()
     services.provider.trouble["find_batch"] = [ServerError("no", status=503)]
     assert swept(services) == {"ProviderFailures": 1}
-    assert swept(services) == {"ProviderBatchesCancelled": 1}
+    services.provider.end("pb-0", "completed")
+    assert swept(services) == {"BatchesSettled": 1}
