@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         Usage,
     )
     from .nesting import shallow
+    from .paging import ListEnd
     from .profiles import PROFILES, Facts, Profile, Sign, choose_profile
     from .refusals import MONEY_CODES
     from .retry import Clock, RetryPolicy
@@ -95,6 +96,7 @@ __all__ = [
     "Input",
     "InvalidArgumentError",
     "Job",
+    "ListEnd",
     "Look",
     "NotFoundError",
     "OpenAIDialect",
@@ -187,6 +189,7 @@ _HOMES = {
         "Usage",
     ),
     "nesting": ("shallow",),
+    "paging": ("ListEnd",),
     "dialects.openai": ("OpenAIDialect",),
     "profiles": (
         "PROFILES",

@@ -31,7 +31,7 @@ from ..errors import (
 )
 from ..json_fields import int_from, object_from, required_id, text_from, time_from
 from ..models import Page, RequestCounts
-from ..paging import all_items, query_of
+from ..paging import ListEnd, all_items, query_of
 from ..retry import harmless
 from ..sources import CHUNK_BYTES, Source
 from ..transport import JSON, Call
@@ -97,17 +97,14 @@ class AnthropicDialect(Direct):
         have a request paid for twice.
         """
         unsure: list[Look] = []
-        try:
-            for seen in self._made_since(since):
-                if seen.id in but or (seen.counts is not None and seen.counts.total != job.count):
-                    continue
-                if (proof := self._is_of(job, seen)) is not None:
-                    if proof:
-                        return seen
-                    continue
+        for seen in self._made_since(since):
+            if (seen.counts is not None and seen.counts.total != job.count) or seen.id in but:
+                continue
+            proof = self._is_of(job, seen)
+            if proof:
+                return seen
+            if proof is None:
                 unsure.append(seen)
-        except ProtocolError as error:
-            raise CannotTell(f"The list of batches is not to be trusted: {error.message}") from error
         if unsure:
             named = ", ".join(seen.id for seen in unsure[:_NAMED])
             told = f"It may be {named}: only the results of a batch that has ended tell whose it is"
@@ -159,10 +156,18 @@ class AnthropicDialect(Direct):
         return self._transport.call(call, lambda answer: page_from(answer, _look_from)).data
 
     def _made_since(self, since: int) -> Iterator[Look]:
-        for seen in self.jobs():
-            if seen.created_at is not None and seen.created_at < since:
+        """Yield the batches since a time. Raises CannotTell if the list is not whole: a later one may be."""
+        end, jobs = ListEnd(since), self.jobs()
+        while True:
+            try:
+                seen = next(jobs, None)
+            except ProtocolError as error:
+                told = f"The list of batches is not to be trusted: {error.message}"
+                raise CannotTell(told, retryable=error.retryable) from error
+            if seen is None or end.passed(seen.created_at):
                 return
-            yield seen
+            if seen.created_at is None or seen.created_at >= since:
+                yield seen
 
     def _is_of(self, job: Job, seen: Look) -> bool | None:
         """Tell by the first of its results whether a batch is that of a job; None while nothing tells."""

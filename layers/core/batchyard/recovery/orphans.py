@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from operator import methodcaller
 from typing import Final, Generic, Protocol, TypeVar
 
-from batch_client import AuthenticationError, BatchClientError, Input, Look
+from batch_client import AuthenticationError, BatchClientError, Input, ListEnd, Look
 from batchyard.domain import object_keys
 from batchyard.domain.job import CLOCK_SKEW, STACK_LABEL, may_be_stopped
 from batchyard.domain.shard import Shard, with_attempt_members
@@ -56,12 +56,10 @@ class Walk(Generic[T]):
 
     def items(self, listed: Callable[[str | None], Iterator[T]]) -> Iterator[T]:
         """Yield the items of the list; `listed` begins the list behind an id."""
-        behind, first = self._after, None
+        behind, end = self._after, ListEnd(self._since)
         try:
             for item in listed(behind):
-                # If a provider lists the oldest first, nothing is older than the first: then every item is visited.
-                first = first or item.created_at
-                if item.created_at and first and item.created_at < min(self._since, first):
+                if end.passed(item.created_at):
                     break
                 if self._run.over():
                     return

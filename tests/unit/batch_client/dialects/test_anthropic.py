@@ -1,5 +1,6 @@
 """Anthropic's dialect, call by call: what is sent, what is read, and what nobody can tell."""
 
+import gzip
 import json
 from typing import Any
 
@@ -219,10 +220,35 @@ def test_a_list_goes_on_page_by_page_to_the_time_of_the_create() -> None:
     assert [sent.url.partition("?")[2] for sent in service.sent] == ["limit=100", "limit=100&after_id=msgbatch_3"]
 
 
-def test_a_list_that_promises_more_and_shows_none_excludes_nothing() -> None:
-    dialect, _ = speak(listed(has_more=True))
-    with pytest.raises(CannotTell, match="not to be trusted"):
+def test_a_list_with_the_oldest_first_is_read_to_its_end() -> None:
+    oldest = batch("ended", at="2026-09-20T00:00:00Z", id="msgbatch_0")
+    pages = [listed(oldest, has_more=True), listed(batch("ended"))]
+    dialect, service = speak(*pages, results(mark_of(JOB.key)))
+    found = dialect.find(JOB, CREATED)
+    assert found is not None
+    assert found.id == "msgbatch_1"
+    assert len(service.sent) == 3, "an old batch is asked for nothing"
+
+
+@pytest.mark.parametrize(
+    ("page", "later"),
+    [(listed(has_more=True), False), (Answer(b'{"data": [', 200), True), (answer({"first_id": None}), False)],
+    ids=["promises more and shows none", "garbled", "no list"],
+)
+def test_a_list_that_cannot_be_read_excludes_nothing(page: Answer, *, later: bool) -> None:
+    dialect, _ = speak(page)
+    with pytest.raises(CannotTell, match="not to be trusted") as unsure:
         dialect.find(JOB, CREATED)
+    assert unsure.value.retryable is later, "whether another look may tell"
+
+
+def test_results_that_are_garbled_say_nothing_about_the_list() -> None:
+    body = gzip.compress(results(mark_of(JOB.key)).body)[:12] + b"\xff" * 50
+    dialect, _ = speak(listed(batch("ended")), Answer(body, headers={"content-encoding": "gzip"}))
+    with pytest.raises(BatchClientError) as failed:
+        dialect.find(JOB, CREATED)
+    assert "The list" not in str(failed.value)
+    assert failed.value.retryable
 
 
 def test_a_stop_of_an_ended_batch_returns_the_batch() -> None:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from batch_client import BadRequestError, CannotTell, CreateOutcomeUnknown, ServerError
+from batch_client import AnthropicDialect, BadRequestError, CannotTell, CreateOutcomeUnknown, ServerError
 from batchyard.domain.step import Step
 from batchyard.recovery.ownership import LATEST_RECORD
 from batchyard.recovery.sweep import sweep
@@ -11,6 +11,7 @@ from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID
 from tests.fakes.planned import planned
 from tests.fakes.services import MemoryServices
+from tests.unit.batch_client.fake_service import Answer, answer, client_of
 
 FIRST = Step(BATCH_ID, 0)
 
@@ -84,6 +85,13 @@ def test_where_a_later_look_may_tell_the_next_run_looks_again() -> None:
     assert services.sweep_store.unsettled(None) == [BATCH_ID]
     services.provider.end("pb-0", "completed")
     assert swept(services) == {"BatchesSettled": 1}
+
+
+def test_a_list_that_is_garbled_once_settles_nothing() -> None:
+    services = left()
+    for page, done in ((Answer(b'{"data": ['), False), (answer({"data": [], "has_more": False}), True)):
+        services.account().client = AnthropicDialect(client_of(page, profile="anthropic")[0])
+        assert ("BatchesSettled" in swept(services)) is done
 
 
 def test_a_provider_that_does_not_serve_us_now_is_asked_by_the_next_run() -> None:
