@@ -38,7 +38,7 @@ from ..transport import JSON, Call
 from ..unknown_outcome import known_or_raise, never_sent
 from ..upload import StreamedBody
 from .anthropic_errors import refused, without_room
-from .anthropic_lines import HEAD, TAIL, Requests, decode, id_of, lines_of, mark_of
+from .anthropic_lines import HEAD, LONGEST_LINE, TAIL, Requests, decode, id_of, lines_of, mark_of
 
 _BATCHES: Final = "/messages/batches"
 _STATES: Final = {"in_progress": State.RUNNING, "canceling": State.ENDING, "ended": State.ENDED}
@@ -72,7 +72,9 @@ class AnthropicDialect(Direct):
                 lambda: self._transport.call(call, _look_from, never_sent), CreateOutcomeUnknown, "The batch"
             )
         except RateLimitError as error:
-            raise without_room(error) from error
+            if (full := without_room(error)) is None:
+                raise
+            raise full from error
         return made.data
 
     def look(self, job_id: str) -> Look:
@@ -179,7 +181,7 @@ class AnthropicDialect(Direct):
 
     def _first_id(self, seen: Look) -> str | None:
         with closing(self._opened(seen.id)) as response:
-            lines = lines_of(Body(response, self._transport.address.host).chunks())
+            lines = lines_of(Body(response, self._transport.address.host).chunks(), LONGEST_LINE)
             return id_of(next(lines, b""))
 
     def _opened(self, job_id: str) -> requests.Response:
@@ -205,15 +207,15 @@ class AnthropicDialect(Direct):
         yield b"".join(held)
 
     def _lines(self, name: str, ids: Sequence[str], mark: str, given: bytearray) -> Iterator[bytes]:
-        before = bytes(given)
+        before, again = bytes(given), any(given)  # strays come with the first answer alone
         with closing(self._opened(name)) as response:
             body = Body(response, self._transport.address.host)
-            for line in lines_of(body.chunks()):
+            for line in lines_of(body.chunks(), LONGEST_LINE):
                 number, told = decode(line, ids, mark)
                 if number is not None and not before[number]:
                     given[number] = 1
                     yield told
-                elif number is None and not any(before):
+                elif number is None and not again:
                     yield told
         if not body.proves_its_end and not all(given):
             raise APIConnectionError("nothing tells whether that is all")

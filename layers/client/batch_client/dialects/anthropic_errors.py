@@ -42,10 +42,10 @@ def refused(error: BatchClientError) -> BatchClientError:
     return error
 
 
-def without_room(error: RateLimitError) -> RateLimitError:
-    """Return the error of a refused create: where the service asks for no wait, the queue is full, or a cap holds for days."""
+def without_room(error: RateLimitError) -> TokenLimitError | None:
+    """Say of a refused create that the queue is full, or a cap holds for days; None where the service asks for a short wait."""
     if error.status != _TOO_MANY or error.retry_after is not None:
-        return error
+        return None
     return _as(TokenLimitError, error, code=NO_ROOM, retryable=True)
 
 

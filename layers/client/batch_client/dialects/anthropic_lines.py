@@ -5,6 +5,7 @@ number stands the mark of the job, by which a job whose answer was lost is told 
 """
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -30,6 +31,8 @@ _NOT_RUN: Final = {
     "canceled": ("batch_cancelled", "This request was not executed because the batch was cancelled."),
     "expired": ("batch_expired", "This request could not be executed before the completion window expired."),
 }
+#: The most bytes of a result: an answer of the most tokens there are has a few million.
+LONGEST_LINE: Final = 64 * 1024 * 1024
 #: A line that is an answer to no request.
 STRAY: Final = b'{"custom_id":null}\n'
 
@@ -166,16 +169,25 @@ class Requests:
         return request.ljust(len(line))
 
 
-def lines_of(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the lines of chunks, each with its line end, if it has one."""
+def lines_of(chunks: Iterator[bytes], longest: float = math.inf) -> Iterator[bytes]:
+    """Yield the lines of chunks, each with its line end, if it has one.
+
+    A line of more than `longest` bytes is not held: it comes as nothing, as soon as it is too long.
+    """
     rest: list[bytes] = []
+    size, skips = 0, False
     for chunk in chunks:
         start = 0
         while (end := chunk.find(b"\n", start) + 1) > 0:
             rest.append(chunk[start:end])
-            yield b"".join(rest)
-            rest, start = [], end
-        if start < len(chunk):
+            if not skips:
+                yield b"".join(rest)
+            rest, size, skips, start = [], 0, False, end
+        size += len(chunk) - start
+        if size > longest and not skips:
+            yield b""
+            rest, skips = [], True
+        elif start < len(chunk) and not skips:
             rest.append(chunk[start:])
     if rest:
         yield b"".join(rest)

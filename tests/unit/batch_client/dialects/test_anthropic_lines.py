@@ -186,6 +186,17 @@ def test_lines_are_those_of_the_whole(pieces: list[bytes], size: int) -> None:
     assert b"".join(lines_of(iter([whole]))) == whole
 
 
+@given(st.lists(st.text("xy", max_size=9)), st.integers(1, 5), st.integers(1, 9))
+def test_a_line_that_is_too_long_comes_as_nothing(pieces: list[str], size: int, longest: int) -> None:
+    whole = "\n".join(pieces).encode()
+    found = list(lines_of((whole[start : start + size] for start in range(0, len(whole), size)), longest))
+    lines = whole.splitlines(keepends=True)
+    assert len(found) == len(lines)
+    for line, given_line in zip(lines, found, strict=True):
+        assert given_line == line or (given_line == b"" and len(line) > longest)
+        assert len(given_line) <= longest + size
+
+
 @given(st.text())
 def test_no_text_is_a_number_that_is_none(text: str) -> None:
     assert number_in(f"{MARK}-{text}", MARK) is None or text.isdecimal()
