@@ -15,6 +15,8 @@ from local.emulator.batches import Batch, Usage
 from local.emulator.batches_api import json_object
 from local.emulator.bill import BATCH, shown
 from local.emulator.errors import ApiError
+from local.emulator.mistral.shapes import HALF
+from local.emulator.mistral.shapes import NAME as MISTRAL
 from local.emulator.reply import Reply
 from local.emulator.state import State
 
@@ -77,7 +79,10 @@ def _entry(state: State, batch: Batch, *, with_lines: bool) -> dict[str, Any]:
     entry["billed_requests"] = batch.completed
     entry["enqueued_tokens"] = 0 if batch.ended else batch.enqueued_tokens
     usage = batch.usage or Usage()
-    cost = state.prices.dollars(str(batch.model), BATCH, usage, batch.request.endpoint)
+    model, listed = str(batch.model), state.prices.sells(str(batch.model), BATCH)
+    cost = state.prices.dollars(model, BATCH, usage, batch.request.endpoint)
+    if cost is not None and batch.request.service == MISTRAL and not listed:
+        cost *= HALF
     entry["usd"] = shown(cost) if usage != Usage() else 0.0
     if with_lines:
         entry["billed"] = list(_billed(batch.ledger_path))

@@ -19,7 +19,7 @@ from local.emulator.state import State
 from local.emulator.wire import NO_FAULT, Connection
 
 Handler = Callable[[State, Request], Awaitable[Reply]]
-_CREATES = frozenset({"createBatch", "createMessageBatch"})
+_CREATES = frozenset({"createBatch", "createMessageBatch", "createBatchJob"})
 _MADE = {"createFile": "file_id", "completeUpload": "file_id", **dict.fromkeys(_CREATES, "batch_id")}
 
 

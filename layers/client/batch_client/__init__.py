@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .dialect import Dialect, Input, Job, Look, Prepared, State
     from .dialects import speak
     from .dialects.anthropic import AnthropicDialect
+    from .dialects.mistral import MistralDialect
     from .dialects.openai import OpenAIDialect
     from .errors import (
         APIConnectionError,
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     )
     from .nesting import shallow
     from .paging import ListEnd
-    from .profiles import PROFILES, Facts, Profile, Sign, choose_profile
+    from .profiles import OPENAI_URLS, PROFILES, Facts, Profile, Sign, choose_profile
     from .refusals import MONEY_CODES
     from .retry import Clock, RetryPolicy
     from .sources import ByteRanges, Source
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ENDED_STATUSES",
     "MONEY_CODES",
+    "OPENAI_URLS",
     "PROFILES",
     "APIConnectionError",
     "APIStatusError",
@@ -98,6 +100,7 @@ __all__ = [
     "Job",
     "ListEnd",
     "Look",
+    "MistralDialect",
     "NotFoundError",
     "OpenAIDialect",
     "OutcomeUnknown",
@@ -191,7 +194,9 @@ _HOMES = {
     "nesting": ("shallow",),
     "paging": ("ListEnd",),
     "dialects.openai": ("OpenAIDialect",),
+    "dialects.mistral": ("MistralDialect",),
     "profiles": (
+        "OPENAI_URLS",
         "PROFILES",
         "Facts",
         "Profile",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from batch_client import AnthropicDialect, BatchClient, Dialect, OpenAIDialect, RetryPolicy
+from batch_client import AnthropicDialect, BatchClient, Dialect, MistralDialect, OpenAIDialect, RetryPolicy
 from tests.integration.local.emulator.running import CHAT, chat_line
 
 Line = dict[str, Any]
@@ -59,9 +59,16 @@ def together(url: str, key: str) -> Dialect:
     return OpenAIDialect(BatchClient(key, url, retry=SOON, profile="together"), "yard_attempt")
 
 
+def mistral(url: str, key: str) -> Dialect:
+    return MistralDialect(BatchClient(key, url, retry=SOON, profile="mistral"), "yard_attempt")
+
+
 OF_OPENAI: Final = {
     "prepare": "createFile", "submit": "createBatch", "look": "retrieveBatch", "stop": "cancelBatch",
     "find": "listBatches", "read": "downloadFile", "forget": "deleteFile",
+}  # fmt: skip
+OF_MISTRAL: Final = {
+    **OF_OPENAI, "submit": "createBatchJob", "look": "retrieveBatchJob", "stop": "cancelBatchJob", "find": "listBatchJobs",
 }  # fmt: skip
 
 
@@ -102,6 +109,18 @@ DIALECTS: Final = [
         denies=False,
         scenario={"service": "together"},
         bad_status=None,
+    ),
+    Entry(
+        name="mistral",
+        speak=mistral,
+        line=chat_line,
+        endpoint=CHAT,
+        operations=OF_MISTRAL,
+        odd={"statuses": {"in_progress": "HIBERNATING", "completed": "HIBERNATING"}},
+        odd_word="hibernating",
+        full={"pending_requests": 9},
+        broke={"calls": [{"operation": "createBatchJob", "do": {"status": 402}}]},
+        scenario={"service": "mistral"},
     ),
     Entry(
         name="anthropic",

@@ -11,6 +11,7 @@ from ..dialect import Dialect
 DIALECTS: Final[Mapping[str, tuple[str, str]]] = {
     "openai": (".openai", "OpenAIDialect"),
     "anthropic": (".anthropic", "AnthropicDialect"),
+    "mistral": (".mistral", "MistralDialect"),
 }
 
 
