@@ -60,8 +60,8 @@ class _AllBut(Container[str]):
 def named(turn: Turn, creating_at: int) -> Look | None:
     """Read the provider batch that a person named for a lost create. Raises BatchClientError if the provider cannot tell now.
 
-    Where the service shows neither key nor input, a name is no proof: `find` gives it, once the results are there. None if
-    nobody named one; or if it is not the one that is looked for, with the reason on the record.
+    Where it shows neither key nor input, `find` must prove it. None if nobody named one; or if it is not the one that is
+    looked for, with the reason on the record.
     """
     said = turn.attempt.said
     if not said:
