@@ -13,7 +13,7 @@ from batchyard.domain.job import CLOCK_SKEW, STACK_LABEL, may_be_stopped
 from batchyard.domain.shard import Shard, with_attempt_members
 from batchyard.providers.account import Account
 from batchyard.recovery import ownership
-from batchyard.recovery.ownership import LONGEST_AT_PROVIDER, Owner, Verdict
+from batchyard.recovery.ownership import Owner, Verdict, longest_at_provider
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.shards import provider_files
 
@@ -49,7 +49,7 @@ class Walk(Generic[T]):
         self.account, self.stays = account, stays
         self._run, self._task, now = run, f"{what} of {account.name}", run.services.now()
         mark = run.services.sweep_store.bookmark(self._task)
-        self._since = max(mark.get("since") or 0, now - LONGEST_AT_PROVIDER)
+        self._since = max(mark.get("since") or 0, now - longest_at_provider(account))
         self._after: str | None = mark.get("after")
         self._next_since: int = mark.get("next_since") or now - CLOCK_SKEW
         self._whole = False

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from batch_client import AnthropicDialect, BadRequestError, CannotTell, CreateOutcomeUnknown, ServerError
+from batchyard.domain.numbers import DAY
 from batchyard.domain.step import Step
 from batchyard.recovery.ownership import LATEST_RECORD
 from batchyard.recovery.sweep import sweep
@@ -100,3 +101,13 @@ def test_a_provider_that_does_not_serve_us_now_is_asked_by_the_next_run() -> Non
     assert swept(services) == {"ProviderFailures": 1}
     services.provider.end("pb-0", "completed")
     assert swept(services) == {"BatchesSettled": 1}
+
+
+@pytest.mark.parametrize(
+    ("url", "given_up"), [("http://127.0.0.1/v1", True), ("https://dashscope.aliyuncs.com/compatible-mode/v1", False)]
+)
+def test_a_batch_is_given_up_once_its_provider_has_surely_ended_all_of_it(url: str, *, given_up: bool) -> None:
+    services = left(provider_base_url=url)
+    services.wait(10 * DAY)
+    services.provider.trouble["find_batch"] = [CannotTell("it may be one that runs", retryable=True)]
+    assert ("BatchesSettled" in swept(services)) is given_up
