@@ -54,6 +54,7 @@ class AnthropicDialect(Direct):
     def __init__(self, client: BatchClient, key_label: str = "") -> None:  # noqa: ARG002 - as of each dialect
         """Take the client; there is no metadata that could have the member `key_label`."""
         self._transport = client.transport.with_refusals(refused)
+        self._no_money = client.profile.facts.purse_empty
 
     def prepare(self, job: Job, lines: Source) -> Prepared | None:  # noqa: ARG002 - nothing is laid down
         """Do nothing: the lines go with `submit`."""
@@ -105,8 +106,7 @@ class AnthropicDialect(Direct):
             proof = self._is_of(job, seen)
             if proof:
                 return seen
-            if proof is None:
-                unsure.append(seen)
+            unsure += [seen] if proof is None else []
         if unsure:
             named = ", ".join(seen.id for seen in unsure[:_NAMED])
             told = f"It may be {named}: only the results of a batch that has ended tell whose it is"
@@ -211,7 +211,7 @@ class AnthropicDialect(Direct):
         with closing(self._opened(name)) as response:
             body = Body(response, self._transport.address.host)
             for line in lines_of(body.chunks(), LONGEST_LINE):
-                number, told = decode(line, ids, mark)
+                number, told = decode(line, ids, mark, self._no_money)
                 if number is not None and not before[number]:
                     given[number] = 1
                     yield told

@@ -4,9 +4,11 @@ import json
 import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from batch_client import (
+    PROFILES,
     AnthropicDialect,
     AuthenticationError,
     BatchClientError,
@@ -22,6 +24,7 @@ from batch_client import (
     QuotaError,
     RateLimitError,
     RequestOutcomeUnknown,
+    Sign,
     State,
     TokenLimitError,
 )
@@ -280,6 +283,21 @@ def test_a_stray_costs_no_more_time_the_more_requests_there_are() -> None:
     began = time.process_time()
     assert b"".join(dialect.read("msgbatch_1", ids, JOB.key)).count(b"\n") == len(ids)
     assert time.process_time() - began < 2.5
+
+
+def test_an_empty_purse_looks_as_the_profile_says() -> None:
+    anthropic_facts = PROFILES["anthropic"].facts
+    facts = msgspec.structs.replace(anthropic_facts, purse_empty=(Sign(None, "wallet_error"),))
+    own = msgspec.structs.replace(PROFILES["anthropic"], facts=facts)
+    told = {"type": "errored", "error": refusal("wallet_error")}
+    client, _ = client_of(
+        Answer(answered(f"{mark_of(JOB.key)}-0", told)), answer(refusal("wallet_error"), 429), base_url=URL, profile=own
+    )
+    dialect = AnthropicDialect(client)
+    (line_of_a,) = b"".join(dialect.read("msgbatch_1", ["a"], JOB.key)).splitlines()
+    assert json.loads(line_of_a)["error"]["code"] == "credit_balance_exhausted"
+    with pytest.raises(QuotaError):
+        dialect.submit(JOB, LINES)
 
 
 def test_a_line_without_end_is_not_held_and_answers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_client import SourceError
+from batch_client import PROFILES, SourceError
 from batch_client.dialects.anthropic_lines import HEAD, TAIL, Requests, decode, encode, lines_of, mark_of, number_in
 from batch_client.upload import StreamedBody
 
 BODY = {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Grüße 🚀"}]}
+SIGNS = PROFILES["anthropic"].facts.purse_empty
 MARK = mark_of("batch_1/0/1")
 IDS = ["kant kritik", 'a "quoted" one', "ümlaut/slash"]
 LOW = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade."
@@ -43,7 +44,7 @@ def answered(custom_id: str, result: object) -> bytes:
 
 
 def told(result: object, number: int = 1) -> dict[str, Any]:
-    found, text = decode(answered(f"{MARK}-{number}", result), IDS, MARK)
+    found, text = decode(answered(f"{MARK}-{number}", result), IDS, MARK, SIGNS)
     assert found == number
     assert text.endswith(b"\n")
     return dict(json.loads(text))
