@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 import msgspec
 
 from batch_client import (
+    PATIENCE,
     PROFILES,
     Batch,
     CannotTell,
@@ -163,7 +164,7 @@ class MemoryProvider(OpenAIDialect):
     def download_file(self, file_id: str) -> Iterator[bytes]:
         yield from self._call("download_file", lambda: self._read(file_id))
 
-    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = PATIENCE) -> HttpInfo[bytes]:
         with self.one_at_a_time:
             self.patiences.append(patience)
             return self._call("send", lambda: self._answer(url, body))
@@ -265,7 +266,7 @@ class ScriptedProvider(MemoryProvider):
         self.end(made.id, "in_progress")
         return self.batches[made.id]
 
-    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = PATIENCE) -> HttpInfo[bytes]:
         with self.one_at_a_time:
             self.sent.append((url, body))
             self.patiences.append(patience)

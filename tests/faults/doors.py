@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from batch_client import PATIENCE
 from tests.fakes.failures import never_sent
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Door:
         self._reach("inputs")
         return (each for each in self.books.inputs(after) if each.id in self.own)
 
-    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = PATIENCE) -> HttpInfo[bytes]:
         self._reach("send")
         self._note_stranger(json.loads(body)["model"])
         return self.books.send(url, body, patience)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .client import BatchClient
     from .credentials import RequestSigner
-    from .dialect import Dialect, Input, Job, Look, Prepared, State
+    from .dialect import PATIENCE, Dialect, Input, Job, Look, Prepared, State
     from .dialects import speak
     from .dialects.anthropic import AnthropicDialect
     from .dialects.mistral import MistralDialect
@@ -69,6 +69,7 @@ __all__ = [
     "ENDED_STATUSES",
     "MONEY_CODES",
     "OPENAI_URLS",
+    "PATIENCE",
     "PROFILES",
     "APIConnectionError",
     "APIStatusError",
@@ -137,6 +138,7 @@ _HOMES = {
     "client": ("BatchClient",),
     "credentials": ("RequestSigner",),
     "dialect": (
+        "PATIENCE",
         "Dialect",
         "Input",
         "Job",

@@ -109,8 +109,8 @@ class AnthropicDialect(Direct):
             unsure += [seen] if proof is None else []
         if unsure:
             named = ", ".join(seen.id for seen in unsure[:_NAMED])
-            told = f"It may be {named}: only the results of a batch that has ended tell whose it is"
-            raise CannotTell(told, retryable=not all(seen.ended for seen in unsure))
+            message = f"It may be {named}: only the results of a batch that has ended tell whose it is"
+            raise CannotTell(message, retryable=not all(seen.ended for seen in unsure))
         return None
 
     def read(self, name: str, ids: Sequence[str] = (), key: str = "") -> Iterator[bytes]:
@@ -132,8 +132,8 @@ class AnthropicDialect(Direct):
                     continue
                 if not isinstance(error, APIConnectionError):
                     raise
-                told = f"The results of {name} ended after {sum(given)} of {len(ids)}: {error.message}"
-                raise DownloadIncomplete(told, retryable=error.retryable) from error
+                message = f"The results of {name} ended after {sum(given)} of {len(ids)}: {error.message}"
+                raise DownloadIncomplete(message, retryable=error.retryable) from error
             else:
                 return
 
@@ -164,8 +164,8 @@ class AnthropicDialect(Direct):
             try:
                 seen = next(jobs, None)
             except ProtocolError as error:
-                told = f"The list of batches is not to be trusted: {error.message}"
-                raise CannotTell(told, retryable=error.retryable) from error
+                message = f"The list of batches is not to be trusted: {error.message}"
+                raise CannotTell(message, retryable=error.retryable) from error
             if seen is None or end.passed(seen.created_at):
                 return
             if seen.created_at is None or seen.created_at >= since:
@@ -195,9 +195,9 @@ class AnthropicDialect(Direct):
         held: list[bytes] = []
         size = 0
         try:
-            for told in self._lines(name, ids, mark, given):
-                held.append(told)
-                size += len(told)
+            for line in self._lines(name, ids, mark, given):
+                held.append(line)
+                size += len(line)
                 if size >= CHUNK_BYTES:
                     yield b"".join(held)
                     held, size = [], 0
@@ -210,13 +210,13 @@ class AnthropicDialect(Direct):
         before, again = bytes(given), any(given)  # strays come with the first answer alone
         with closing(self._opened(name)) as response:
             body = Body(response, self._transport.address.host)
-            for line in lines_of(body.chunks(), LONGEST_LINE):
-                number, told = decode(line, ids, mark, self._no_money)
+            for result in lines_of(body.chunks(), LONGEST_LINE):
+                number, line = decode(result, ids, mark, self._no_money)
                 if number is not None and not before[number]:
                     given[number] = 1
-                    yield told
+                    yield line
                 elif number is None and not again:
-                    yield told
+                    yield line
         if not body.proves_its_end and not all(given):
             raise APIConnectionError("nothing tells whether that is all")
 

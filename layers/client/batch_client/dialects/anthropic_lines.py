@@ -93,7 +93,7 @@ def decode(line: bytes, ids: Sequence[str], mark: str, no_money: Iterable[Sign] 
     if found is None or number is None or number >= len(ids):
         return None, STRAY
     name = b'{"id":%s,"custom_id":%s,' % (msgspec.json.encode(found.custom_id), msgspec.json.encode(ids[number]))
-    return number, name + _told(found.result, no_money) + b"}\n"
+    return number, name + _members_of(found.result, no_money) + b"}\n"
 
 
 def number_in(custom_id: str, mark: str) -> int | None:
@@ -124,7 +124,7 @@ def _mended(line: bytes) -> _Line | None:
         return None
 
 
-def _told(result: _Result, no_money: Iterable[Sign]) -> bytes:
+def _members_of(result: _Result, no_money: Iterable[Sign]) -> bytes:
     if result.type == "succeeded" and bytes(result.message):
         return _response(200, None, result.message)
     if result.type in _NOT_RUN:
@@ -141,8 +141,9 @@ def _told(result: _Result, no_money: Iterable[Sign]) -> bytes:
 
 
 def _response(status: int, request_id: str | None, body: msgspec.Raw) -> bytes:
-    told = msgspec.json.encode(request_id)
-    return b'"response":{"status_code":%d,"request_id":%s,"body":%s},"error":null' % (status, told, bytes(body))
+    request_id_json = msgspec.json.encode(request_id)
+    members = b'"response":{"status_code":%d,"request_id":%s,"body":%s},"error":null'
+    return members % (status, request_id_json, bytes(body))
 
 
 def _error(code: str, message: str) -> bytes:

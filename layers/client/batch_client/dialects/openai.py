@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from ..client import BatchClient
-from ..dialect import Input, Job, Look, Prepared, State
+from ..dialect import PATIENCE, Input, Job, Look, Prepared, State
 from ..errors import NotFoundError
 from ..http_info import HttpInfo
 from ..models import Batch, BatchError, File
@@ -79,7 +79,7 @@ class OpenAIDialect:
         for file in self._client.iter_files(purpose="batch", after=after):
             yield Input(file.id, file.filename, file.created_at)
 
-    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = PATIENCE) -> HttpInfo[bytes]:
         """Send a request to its endpoint."""
         return self._client.send(url, body, patience)
 

@@ -67,7 +67,7 @@ def named(turn: Turn, creating_at: int) -> Look | None:
     if not said:
         return None
     try:
-        seen = turn.account.ask(lambda provider: provider.look(said))
+        seen = turn.account.ask(lambda dialect: dialect.look(said))
     except BatchClientError as error:
         if not leaves_open(error):
             raise
@@ -134,7 +134,7 @@ def look_up(
     others = _Others(services, shard) if but is None else but
     account = services.account(shard.provider)
     job = job_of(shard, account.window(batch), services.settings.stack)
-    return account.ask(lambda provider: provider.find(job, creating_at - CLOCK_SKEW, others))
+    return account.ask(lambda dialect: dialect.find(job, creating_at - CLOCK_SKEW, others))
 
 
 def why_unknown(turn: Turn, creating_at: int, error: BatchClientError) -> str | None:

@@ -187,7 +187,7 @@ class _Submission:
             self._call = f"GET /files/{shard.file_id}"
             return provider_files.wait_for(turn, shard.file_id) if shard.file_pending_since else 0
         job, body = self._job(), self._body(ordinals)
-        file = self._turn.account.ask(lambda provider: provider.prepare(job, body))
+        file = self._turn.account.ask(lambda dialect: dialect.prepare(job, body))
         if file is None:  # the lines go with the create
             return 0
         pending_since = turn.services.now() if file.pending else 0
@@ -202,7 +202,7 @@ class _Submission:
 
     def _create(self, ordinals: "array[int]") -> Look:
         job, body, self._call = self._job(), self._body(ordinals), CREATE
-        return self._turn.account.ask(lambda provider: provider.submit(job, body))
+        return self._turn.account.ask(lambda dialect: dialect.submit(job, body))
 
     def _job(self) -> Job:
         return job_of(self._turn.shard, self._turn.window, self._services.settings.stack)
@@ -227,7 +227,7 @@ class _Submission:
         """Cancel a provider batch that another worker's has overtaken: nobody would collect it."""
         now = self._services.batch_store.shard(self._turn.shard.batch_id, self._turn.shard.shard)
         if now is None or all(attempt.provider_batch_id != made.id for attempt in now.attempts):
-            self._turn.account.ask(lambda provider: provider.stop(made.id))
+            self._turn.account.ask(lambda dialect: dialect.stop(made.id))
 
     def _stop(self, reason: BatchError) -> Step:
         self._turn.save(as_done(self._turn.shard, reason))
