@@ -65,7 +65,7 @@ def keep(services: Services, batch: Batch, word: Word) -> int | None:
     if batch.ended:
         raise _conflict(f"Cannot resume a batch with status '{batch.status}'.")
     shards = list(services.batch_store.shards(batch.batch_id))
-    if any(_has(shard, word) for shard in shards):
+    if any(_has(shard, word) for shard in shards if word.shard in {None, shard.shard}):
         return None
     shard, now = _chosen([shard for shard in shards if _waits(shard)], word), services.now()
     attempt, said = shard.attempts[-1], word.provider_batch_id or ""

@@ -69,6 +69,7 @@ def entries(settings: Settings) -> list[Entry]:
     name = urlsplit(settings.provider_base_url).netloc.rpartition("@")[2].lower()
     only = Entry(name=name, base_url=settings.provider_base_url, profile=settings.provider_profile, **limits)
     try:
+        _check_region(only)
         return with_urls([only])
     except InvalidArgumentError as error:
         raise SettingsError(f"ProviderProfile: {error.message}.") from error
@@ -162,6 +163,7 @@ def _check_values(where: str, entry: Entry) -> None:
         check_urls(entry)
         check_headers(entry.headers)
         _check_window(entry)
+        _check_region(entry)
         configured_limit(entry.max_enqueued_tokens, "")
         _check_prices(entry.price_list)
     except InvalidArgumentError as error:
@@ -178,6 +180,14 @@ def _check_window(entry: Entry) -> None:
         windows = Windows(facts.windows or None, facts.windows_between)
         if not windows.take(entry.completion_window):
             raise ValueError(f"completion_window must be {windows.told()}, not '{entry.completion_window}'")
+
+
+def _check_region(entry: Entry) -> None:
+    """Raise InvalidArgumentError where requests are signed, and the address names no region to sign them for."""
+    if profile_of(entry).signing is not None:
+        from batchyard.adapters.aws import region_of  # noqa: PLC0415 - few stacks sign, and most functions load none
+
+        region_of(entry.base_url)
 
 
 def _check_prices(text: str) -> None:

@@ -142,7 +142,7 @@ def _read(turn: Turn, answers: Answers, name: str, asked: Sequence[str]) -> Batc
     """Read a result, and return what kept it from being read; one that is not there holds no answers if it stays away."""
     whole = turn.attempt.unread < (PATIENCE_AT_THE_END if turn.why_stopped() else PATIENCE_FOR_CONTENT)
     try:
-        chunks = turn.account.ask(methodcaller("read", name, asked))
+        chunks = turn.account.ask(methodcaller("read", name, asked, turn.shard.attempt_key))
         answers.read(chunks if whole else _as_far_as_it_comes(chunks))
     except BatchClientError as error:
         return error

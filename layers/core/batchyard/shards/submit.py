@@ -187,7 +187,7 @@ class _Submission:
             self._call = f"{LOOK_AT_INPUT} {shard.file_id}"
             return provider_files.wait_for(turn, shard.file_id) if shard.file_pending_since else 0
         job, body = self._job(), self._body(ordinals)
-        file = self._turn.account.ask(lambda provider: provider.prepare(job, body))
+        file = self._turn.account.ask(lambda dialect: dialect.prepare(job, body))
         if file is None:  # the lines go with the create
             return 0
         now = turn.services.now()
@@ -203,7 +203,7 @@ class _Submission:
 
     def _create(self, ordinals: "array[int]") -> Look:
         job, body, self._call = self._job(), self._body(ordinals), CREATE
-        return self._turn.account.ask(lambda provider: provider.submit(job, body))
+        return self._turn.account.ask(lambda dialect: dialect.submit(job, body))
 
     def _job(self) -> Job:
         return job_of(self._turn.shard, self._turn.window, self._services.settings.stack)
@@ -216,7 +216,7 @@ class _Submission:
         turn = self._turn
         file_id = made.input or turn.shard.file_id
         known = with_attempt_members(turn.shard, provider_batch_id=made.id, file_id=file_id)
-        self._services.batch_store.link(made.id, turn.shard)
+        self._services.batch_store.link(turn.account.name, made.id, turn.shard)
         try:
             turn.save_answered(known)
         except StaleRecord:
@@ -228,7 +228,7 @@ class _Submission:
         """Cancel a provider batch that another worker's has overtaken: nobody would collect it."""
         now = self._services.batch_store.shard(self._turn.shard.batch_id, self._turn.shard.shard)
         if now is None or all(attempt.provider_batch_id != made.id for attempt in now.attempts):
-            self._turn.account.ask(lambda provider: provider.stop(made.id))
+            self._turn.account.ask(lambda dialect: dialect.stop(made.id))
 
     def _stop(self, reason: BatchError) -> Step:
         self._turn.save(as_done(self._turn.shard, reason))
