@@ -149,7 +149,10 @@ def test_a_time_that_aws_names_otherwise_than_we_reckon_it_is_the_same_time(apar
         schedule_id = stack.schedule()
         stack.plain.wait(HOUR + 2 * LATE)
         for turn in (swept_first, not swept_first):
-            _ = stack.sweep() if turn else stack.tell(schedule_id, OURS + HOUR + apart)
+            if turn:
+                stack.sweep()
+            else:
+                stack.tell(schedule_id, OURS + HOUR + apart)
             stack.end_all()
         assert len(stack.batches) == 1
         stack.plain.wait(HOUR)
