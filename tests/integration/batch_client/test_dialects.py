@@ -323,7 +323,9 @@ def test_jobs_are_listed_newest_first_and_behind_one_of_them(entry: Entry, emula
 def test_inputs_are_listed_by_their_names(entry: Entry, emulator: Emulator) -> None:
     service = Service(entry, emulator)
     job, _ = service.job()
-    listed = {each.id: each.filename for each in itertools.islice(service.dialect.inputs(None), 10)}  # others' results, too
+    listed = {
+        each.id: each.filename for each in itertools.islice(service.dialect.inputs(None), 10)
+    }  # others' results, too
     if job.prepared is None:
         assert listed == {}
         return
