@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .client import BatchClient
     from .credentials import RequestSigner
-    from .dialect import Dialect, Input, Job, Look, Prepared, State
+    from .dialect import PATIENCE, Dialect, Input, Job, Look, Prepared, State
     from .dialects import speak
     from .dialects.anthropic import AnthropicDialect
     from .dialects.mistral import MistralDialect
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         Usage,
     )
     from .nesting import shallow
+    from .paging import ListEnd
     from .profiles import OPENAI_URLS, PROFILES, Facts, Profile, Sign, choose_profile
     from .refusals import MONEY_CODES
     from .retry import Clock, RetryPolicy
@@ -68,6 +69,7 @@ __all__ = [
     "ENDED_STATUSES",
     "MONEY_CODES",
     "OPENAI_URLS",
+    "PATIENCE",
     "PROFILES",
     "APIConnectionError",
     "APIStatusError",
@@ -97,6 +99,7 @@ __all__ = [
     "Input",
     "InvalidArgumentError",
     "Job",
+    "ListEnd",
     "Look",
     "MistralDialect",
     "NotFoundError",
@@ -135,6 +138,7 @@ _HOMES = {
     "client": ("BatchClient",),
     "credentials": ("RequestSigner",),
     "dialect": (
+        "PATIENCE",
         "Dialect",
         "Input",
         "Job",
@@ -190,6 +194,7 @@ _HOMES = {
         "Usage",
     ),
     "nesting": ("shallow",),
+    "paging": ("ListEnd",),
     "dialects.openai": ("OpenAIDialect",),
     "dialects.mistral": ("MistralDialect",),
     "profiles": (

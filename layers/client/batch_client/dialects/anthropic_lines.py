@@ -5,7 +5,8 @@ number stands the mark of the job, by which a job whose answer was lost is told 
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -13,9 +14,9 @@ import msgspec
 from ..errors import SourceError
 from ..mending import mended
 from ..nesting import shallow
+from ..profiles import Sign
 from ..sources import Source
 from ..upload import chunks_of
-from .anthropic_errors import EMPTY_PURSE, is_empty_purse
 
 HEAD, TAIL = b'{"requests":[', b"]}"
 _MARK_DIGITS: Final = 10
@@ -30,6 +31,10 @@ _NOT_RUN: Final = {
     "canceled": ("batch_cancelled", "This request was not executed because the batch was cancelled."),
     "expired": ("batch_expired", "This request could not be executed before the completion window expired."),
 }
+#: The code that stands for an account that has no money, or may spend no more.
+EMPTY_PURSE: Final = "credit_balance_exhausted"
+#: The most bytes of a result: an answer of the most tokens there are has a few million.
+LONGEST_LINE: Final = 64 * 1024 * 1024
 #: A line that is an answer to no request.
 STRAY: Final = b'{"custom_id":null}\n'
 
@@ -78,20 +83,24 @@ def encode(line: bytes, mark: str, number: int) -> bytes:
     return b'{"custom_id":"%s-%d","params":%s}' % (mark.encode(), number, bytes(body))
 
 
-def decode(line: bytes, ids: Sequence[str]) -> tuple[int | None, bytes]:
-    """Return the number of the request that a line answers, and OpenAI's line of it; None for an answer to no request."""
+def decode(line: bytes, ids: Sequence[str], mark: str, no_money: Iterable[Sign] = ()) -> tuple[int | None, bytes]:
+    """Return the number of the request that a line answers, and OpenAI's line of it.
+
+    None for an answer to no request of the job with this mark. `no_money` tells how an account without money looks.
+    """
     found = _read(line)
-    number = number_in(found.custom_id) if found else None
+    number = number_in(found.custom_id, mark) if found else None
     if found is None or number is None or number >= len(ids):
         return None, STRAY
     name = b'{"id":%s,"custom_id":%s,' % (msgspec.json.encode(found.custom_id), msgspec.json.encode(ids[number]))
-    return number, name + _told(found.result) + b"}\n"
+    return number, name + _members_of(found.result, no_money) + b"}\n"
 
 
-def number_in(custom_id: str) -> int | None:
-    """Return the number of the request with this id; None if no job of ours has such."""
-    digits = custom_id.rpartition("-")[2]
-    return int(digits) if digits.isdecimal() and digits.isascii() and len(digits) < _MARK_DIGITS else None
+def number_in(custom_id: str, mark: str) -> int | None:
+    """Return the number of the request with this id; None if the job with this mark has no such."""
+    its, _, digits = custom_id.rpartition("-")
+    ours = its == mark and digits.isdecimal() and digits.isascii() and len(digits) < _MARK_DIGITS
+    return int(digits) if ours else None
 
 
 def id_of(line: bytes) -> str | None:
@@ -115,7 +124,7 @@ def _mended(line: bytes) -> _Line | None:
         return None
 
 
-def _told(result: _Result) -> bytes:
+def _members_of(result: _Result, no_money: Iterable[Sign]) -> bytes:
     if result.type == "succeeded" and bytes(result.message):
         return _response(200, None, result.message)
     if result.type in _NOT_RUN:
@@ -124,15 +133,17 @@ def _told(result: _Result) -> bytes:
         envelope = _ENVELOPE.decode(result.error)
     except (ValueError, RecursionError):
         return _error(result.type[:64] or "no_result", "The service answered in a way that is not known.")
-    if is_empty_purse(envelope.error.type, envelope.error.message):  # by its type alone it would be the request's fault
-        return _error(EMPTY_PURSE, envelope.error.message)
-    status = _STATUSES.get(envelope.error.type, _UNKNOWN_ERROR)
+    error = envelope.error
+    if any(sign.shows(None, {error.type}, error.message) for sign in no_money):  # by type it may be the request's fault
+        return _error(EMPTY_PURSE, error.message)
+    status = _STATUSES.get(error.type, _UNKNOWN_ERROR)
     return _response(status, envelope.request_id, result.error)
 
 
 def _response(status: int, request_id: str | None, body: msgspec.Raw) -> bytes:
-    told = msgspec.json.encode(request_id)
-    return b'"response":{"status_code":%d,"request_id":%s,"body":%s},"error":null' % (status, told, bytes(body))
+    request_id_json = msgspec.json.encode(request_id)
+    members = b'"response":{"status_code":%d,"request_id":%s,"body":%s},"error":null'
+    return members % (status, request_id_json, bytes(body))
 
 
 def _error(code: str, message: str) -> bytes:
@@ -162,16 +173,25 @@ class Requests:
         return request.ljust(len(line))
 
 
-def lines_of(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the lines of chunks, each with its line end, if it has one."""
+def lines_of(chunks: Iterator[bytes], longest: float = math.inf) -> Iterator[bytes]:
+    """Yield the lines of chunks, each with its line end, if it has one.
+
+    A line of more than `longest` bytes is not held: it comes as nothing, as soon as it is too long.
+    """
     rest: list[bytes] = []
+    size, skips = 0, False
     for chunk in chunks:
         start = 0
         while (end := chunk.find(b"\n", start) + 1) > 0:
             rest.append(chunk[start:end])
-            yield b"".join(rest)
-            rest, start = [], end
-        if start < len(chunk):
+            if not skips:
+                yield b"".join(rest)
+            rest, size, skips, start = [], 0, False, end
+        size += len(chunk) - start
+        if size > longest and not skips:
+            yield b""
+            rest, skips = [], True
+        elif start < len(chunk) and not skips:
             rest.append(chunk[start:])
     if rest:
         yield b"".join(rest)

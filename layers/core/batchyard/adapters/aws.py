@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -12,11 +12,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
+from batch_client import InvalidArgumentError
 from batchyard.domain.errors import (
     BatchyardError,
     InputGone,
+    KeyMissing,
     NotFound,
-    SettingsError,
     StaleRecord,
     StoreError,
     UploadGone,
@@ -102,29 +103,38 @@ def _is_conflict(error: ClientError) -> bool:
 
 
 class RoleSigner:
-    """Sign as AWS asks (Signature Version 4), with the credentials that boto3 finds."""
+    """Sign as AWS asks (Signature Version 4), with the credentials that boto3 finds; its session renews them."""
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        return boto3.Session()
 
     def sign(
         self, service: str, method: str, url: str, headers: Mapping[str, str], body_sha256: str
     ) -> Mapping[str, str]:
-        """Return the headers of the signature; raises SettingsError where there are no credentials, or no region in the url."""
+        """Return the headers of the signature; raises KeyMissing where there are no credentials, StoreError where AWS fails."""
         from botocore.auth import SigV4Auth  # noqa: PLC0415 - few stacks have such a provider
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415 - as above
 
-        credentials = boto3.Session().get_credentials()
-        if credentials is None:
-            raise SettingsError("There are no credentials of AWS to sign the provider's requests with")
+        with translated("signing a request to the provider"):
+            credentials = self._session.get_credentials()
+            frozen = credentials.get_frozen_credentials() if credentials else None
+        if frozen is None:
+            raise KeyMissing.of_role()
         given = {**headers, "X-Amz-Content-SHA256": body_sha256}
         request = AWSRequest(method=method, url=url, headers=given)
-        SigV4Auth(credentials.get_frozen_credentials(), service, region_of(url)).add_auth(request)
+        SigV4Auth(frozen, service, region_of(url)).add_auth(request)
         return {name: value for name, value in request.headers.items() if name not in headers}
 
 
 def region_of(url: str) -> str:
-    """Return the region that the host of a provider on AWS names, as in `https://aws-external-anthropic.us-east-1.api.aws`."""
+    """Return the region that the host of a provider on AWS names, as in `https://aws-external-anthropic.us-east-1.api.aws`.
+
+    Raises InvalidArgumentError if it names none: an operator mends the address.
+    """
     parts = (urlsplit(url).hostname or "").split(".")
     if len(parts) < 3:
-        raise SettingsError(
+        raise InvalidArgumentError(
             f"The address {url[:100]} names no region of AWS: it must be https://service.region.api.aws"
         )
     return parts[1]

@@ -25,10 +25,10 @@ class Account:
     """What belongs to one provider alone; each part is imported and built when it is first used."""
 
     def __init__(
-        self, settings: Settings, entry: Entry, secret: Callable[[], Secret], provider: Dialect | None = None
+        self, settings: Settings, entry: Entry, secret: Callable[[], Secret], dialect: Dialect | None = None
     ) -> None:
-        """Keep what the settings say; `secret` returns the secret with the key, `provider` takes the place of the client."""
-        self._entry, self._settings, self._secret, self._provider = entry, settings, secret, provider
+        """Keep what the settings say; `secret` returns the secret with the key, `dialect` takes the place of the client."""
+        self._entry, self._settings, self._secret, self._dialect = entry, settings, secret, dialect
 
     @property
     def name(self) -> str:
@@ -109,8 +109,8 @@ class Account:
         if not self._entry.base_url:
             raise KeyMissing.of_unknown(self.name)
 
-        if self._provider is not None:
-            return MeasuredProvider(self._provider)
+        if self._dialect is not None:
+            return MeasuredProvider(self._dialect)
         # The state machine repeats what takes longer, and submit relies on a create that ends in time.
         retry = RetryPolicy(total=30.0)
         profile = self.profile

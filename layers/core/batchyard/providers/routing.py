@@ -22,7 +22,12 @@ def choose(entries: Iterable[Entry], url: str, model: str, wanted: str | None = 
 
 def takes(entry: Entry, url: str, model: str) -> bool:
     """Tell whether a provider gets lines of this url and model."""
-    return url not in entry.foreign_urls and _matches(entry.urls, url) and takes_model(entry, model)
+    return takes_url(entry, url) and takes_model(entry, model)
+
+
+def takes_url(entry: Entry, url: str) -> bool:
+    """Tell whether a provider gets lines of this url, of some model."""
+    return url not in entry.foreign_urls and _matches(entry.urls, url)
 
 
 def takes_model(entry: Entry, model: str) -> bool:

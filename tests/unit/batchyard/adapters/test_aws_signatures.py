@@ -2,17 +2,23 @@
 
 import hashlib
 import hmac
+import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
 import requests
+from botocore.credentials import Credentials
+from botocore.exceptions import MetadataRetrievalError
 
 from batch_client import AnthropicDialect, BatchClient, InvalidArgumentError, Job
 from batchyard.adapters.aws import RoleSigner, region_of
-from batchyard.domain.errors import SettingsError
+from batchyard.domain.errors import KeyMissing, StoreError
+from batchyard.domain.policy import Reaction, after_failed_call
 from tests.unit.batch_client.dialects.test_anthropic import LINES, batch
 from tests.unit.batch_client.fake_service import FakeService, Sent, answer
 
@@ -93,5 +99,41 @@ def test_a_profile_that_signs_takes_no_key_and_one_with_a_key_no_signer() -> Non
 
 def test_a_region_is_that_of_the_host() -> None:
     assert region_of(URL) == REGION
-    with pytest.raises(SettingsError, match="region"):
+    with pytest.raises(InvalidArgumentError, match="region"):
         region_of("https://localhost/v1")
+
+
+def test_without_credentials_the_operator_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    signer = role(monkeypatch, lambda: None)
+    with pytest.raises(KeyMissing, match="no credentials of AWS") as refused:
+        signer.sign(SERVICE, "GET", URL, {}, "")
+    assert after_failed_call(refused.value) is Reaction.PAUSE
+
+
+def test_a_failure_to_get_credentials_is_a_failure_of_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise MetadataRetrievalError(error_msg="no answer")
+
+    with pytest.raises(StoreError, match="no answer"):
+        role(monkeypatch, fail).sign(SERVICE, "GET", URL, {}, "")
+
+
+def test_credentials_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, sessions = Credentials("AKIAMADEUP", SECRET), itertools.count()
+    signer = role(monkeypatch, lambda: found, sessions)
+    for _ in range(3):
+        signer.sign(SERVICE, "GET", URL, {}, "")
+    assert next(sessions) == 1
+
+
+def role(
+    monkeypatch: pytest.MonkeyPatch, get_credentials: Callable[[], object], sessions: Iterator[int] | None = None
+) -> RoleSigner:
+    """Make a signer whose sessions get their credentials so; each session is counted."""
+
+    def session() -> SimpleNamespace:
+        next(sessions or itertools.count())
+        return SimpleNamespace(get_credentials=get_credentials)
+
+    monkeypatch.setattr(boto3, "Session", session)
+    return RoleSigner()
