@@ -10,7 +10,7 @@ from tests.system.running_stack import RunningStack, jsonl, request
 def deaf(stack: RunningStack) -> Iterator[None]:
     """Let the events of uploads go missing while the block lasts."""
     events = stack.clients.other("events")
-    rules = [rule["Name"] for rule in events.list_rules()["Rules"] if "aws.s3" in rule.get("EventPattern", "")]
+    rules = [rule["Name"] for rule in events.list_rules()["Rules"] if "inbox/" in rule.get("EventPattern", "")]
     assert len(rules) == 1
     events.disable_rule(Name=rules[0])
     try:
