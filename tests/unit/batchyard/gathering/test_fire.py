@@ -97,3 +97,17 @@ def test_of_too_many_files_those_that_came_last_wait_for_the_next_firing(
         bucket_of(world).arrived[FOLDER + name] = world.clock.now + at
     taken = [bucket_of(world).file_list(world.services.batch_store.batch(fired(world, key)).input) for key in "12"]
     assert [[file.name for file in each.files] for each in taken] == [["c", "a"], ["b"]]
+
+
+def test_each_file_has_byte_for_byte_the_answers_of_a_run_of_its_own(world: World) -> None:
+    files = {f"{name}.jsonl": lines_of(name, 4) for name in ("a", "ü", "c")}
+    put(world, files)
+    batch_id = fired(world)
+    world.run(batch_id)
+    for name, data in files.items():
+        alone = memory_world()
+        alone.provider.endings = [echoing]
+        single = alone.drop(data)
+        alone.run(single)
+        gathered = world.read(f"results/default/{batch_id}/files/{name}/output.jsonl")
+        assert gathered == alone.result(single, "output.jsonl") != b""
