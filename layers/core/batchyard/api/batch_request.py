@@ -8,11 +8,14 @@ import msgspec
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request, missing_parameter
 from batchyard.domain.stored_file import LONGEST_LIFE, SHORTEST_LIFE
+from batchyard.lines import model_urls
 from batchyard.lines.line import ENDPOINTS
 from batchyard.planning import options
 from batchyard.providers.windows import Windows, wrong_window
 
 EXPIRY_MEMBERS: Final = {"anchor", "seconds"}
+# An operation stands for lines of any model that have the model in their url.
+KNOWN: Final = ENDPOINTS.union(model_urls.OPERATIONS.values())
 MEMBERS: Final = ("input_file_id", "endpoint", "completion_window")
 
 
@@ -49,7 +52,7 @@ def check(
             raise missing_parameter(name)
         if not isinstance(body[name], str):
             raise invalid_request(BatchError("invalid_type", f"'{name}' must be a string.", name))
-    wrong = _wrong_endpoint(body, ENDPOINTS | endpoints) or wrong_window(windows, body["completion_window"])
+    wrong = _wrong_endpoint(body, KNOWN | endpoints) or wrong_window(windows, body["completion_window"])
     wrong = wrong or _wrong_metadata(body) or _wrong_expiry(body)
     spelled = options.spelled(body)
     named = options.of_body(spelled)
@@ -61,12 +64,11 @@ def check(
 
 
 def _wrong_endpoint(body: dict[str, Any], endpoints: Set[str]) -> BatchError | None:
-    if body["endpoint"] in endpoints:
+    asked = body["endpoint"]
+    if asked in endpoints or model_urls.operation_of(asked) in endpoints:
         return None
     known = ", ".join(f"'{endpoint}'" for endpoint in sorted(endpoints))
-    return BatchError(
-        "invalid_value", f"Invalid value: '{body['endpoint'][:64]}'. Supported values are: {known}.", "endpoint"
-    )
+    return BatchError("invalid_value", f"Invalid value: '{asked[:64]}'. Supported values are: {known}.", "endpoint")
 
 
 def _wrong_metadata(body: dict[str, Any]) -> BatchError | None:

@@ -58,7 +58,7 @@ class Targets:
     ) -> None:  # fmt: skip
         """Keep the limits by provider; `choose` names the provider of a url and a model, and `fault` says that none is.
 
-        `urls` are all that any of the providers takes.
+        `urls` are all that any of the providers takes, but for those with a model in them.
         """
         self._by_provider, self._choose, self.fault, self.urls = limits, choose, fault, urls
         self._known = dict[tuple[str, str], ShardLimits | None]()
@@ -93,7 +93,7 @@ def targets_of(services: Services, wanted: str | None, window: str) -> Targets:
         return routing.no_window(entry.name, window, windows[entry.name])
 
     limits = {account.name: _shard_limits(account, services.now()) for account in accounts}
-    own = {url for account in accounts for url in account.facts.endpoints}
+    own = {url for account in accounts for url in account.facts.endpoints if "*" not in url}
     return Targets(limits, choose, fault, ENDPOINTS | own)
 
 

@@ -37,7 +37,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ANY
     #: Patterns of the urls of lines that it gets.
     urls: tuple[str, ...] = ANY
-    #: Urls that it never gets, whatever pattern they match: they are those of other services.
+    #: Patterns of urls that it never gets, whatever `urls` match, unless these name them: they are those of other services.
     foreign_urls: frozenset[str] = frozenset()
     #: More headers of every call.
     headers: dict[str, str] = {}  # msgspec copies an empty default for each object

@@ -22,7 +22,9 @@ def choose(entries: Iterable[Entry], url: str, model: str, wanted: str | None = 
 
 def takes(entry: Entry, url: str, model: str) -> bool:
     """Tell whether a provider gets lines of this url and model."""
-    return url not in entry.foreign_urls and _matches(entry.urls, url) and takes_model(entry, model)
+    if _matches(entry.foreign_urls, url) and url not in entry.urls:
+        return False
+    return _matches(entry.urls, url) and takes_model(entry, model)
 
 
 def takes_model(entry: Entry, model: str) -> bool:
@@ -59,4 +61,4 @@ def _matches(patterns: Iterable[str], text: str) -> bool:
 def _told(entry: Entry, url: str) -> str:
     models = ", ".join(entry.models) if entry.models != ("*",) else "any model"
     urls = f"{models} at {', '.join(entry.urls)}" if entry.urls != ("*",) else models
-    return f"{urls}, but not at {url}" if url in entry.foreign_urls else urls
+    return f"{urls}, but not at {url}" if _matches(entry.foreign_urls, url) else urls

@@ -26,7 +26,8 @@ def check_urls(entry: "Entry") -> None:
     for pattern in entry.urls:
         if profile.dialect != OPENAI and not any(fnmatchcase(url, pattern) for url in facts.endpoints):
             raise ValueError(f"urls: {profile.name} takes {', '.join(facts.endpoints)} alone, and not {pattern[:64]!r}")
-        if not facts.any_url and pattern in _of_others(profile, PROFILES.values()):
+        foreign = () if facts.any_url else _of_others(profile, PROFILES.values())
+        if any(pattern == url or fnmatchcase(pattern, url) for url in foreign):
             raise ValueError(f"urls: {profile.name} does not take {pattern!r}, which is a url of another service")
 
 
