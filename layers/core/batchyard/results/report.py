@@ -15,7 +15,7 @@ from batchyard.planning.summary import Summary
 from batchyard.planning.taken_over import history
 from batchyard.results.join import Result, Tally
 
-FAULTS: Final = ("strays", "mended", "empty", "never_came")
+FAULTS: Final = ("strays", "mended", "empty", "unmetered", "never_came")
 PACKAGES: Final = ("aws-lambda-powertools", "boto3", "msgspec", "requests")
 
 

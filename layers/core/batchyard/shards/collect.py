@@ -84,7 +84,7 @@ def _take(turn: Turn, seen: Look, seconds_left: Callable[[], float]) -> Step:
     lines = ShardLines.read(turn.services.bucket, turn.shard.batch_id, turn.shard.shard)
     sent = Unfinished.read(turn.services.bucket, turn.shard.unfinished_key, len(lines))
     asked = _CustomIds(lines, sent, turn.attempt.lines)
-    with Answers(asked, seconds_left) as answers:
+    with Answers(asked, seconds_left, turn.shard.endpoint) as answers:
         for name in seen.results:
             error = _read(turn, answers, name, asked)
             gone = isinstance(error, NotFoundError)
@@ -100,7 +100,9 @@ def _take(turn: Turn, seen: Look, seconds_left: Callable[[], float]) -> Step:
             return react_to_failed_batch(turn, seen)
         turn.fence()
         outcome = AttemptOutcome(turn, lines, sent, answers)
-        usage = with_pictures(usage_of_batch(seen.usage), answers.usage)
+        told = usage_of_batch(seen.usage)
+        answers.unmetered = 0 if told else answers.unmetered
+        usage = with_pictures(told, answers.usage)
         ended = with_attempt_ended(turn, outcome, seen.status, end_of(seen), usage)
         return end_attempt(turn, with_files_to_delete(ended, *seen.results), outcome)
 

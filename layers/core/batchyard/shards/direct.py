@@ -78,7 +78,7 @@ def with_direct_attempt(account: Account, shard: Shard, settings: Settings, now:
 def send_tail(turn: Turn, lines: ShardLines) -> Step:
     """Send the lines of the attempt under way, or go on sending; lines that are not run go out in a batch after all."""
     sent = Unfinished.read(turn.services.bucket, turn.shard.unfinished_key, len(lines))
-    with Answers(lines.custom_ids[ordinal] for ordinal in sent.ordinals) as answers:
+    with Answers((lines.custom_ids[ordinal] for ordinal in sent.ordinals), endpoint=turn.shard.endpoint) as answers:
         try:
             return _Tail(turn, lines, sent, answers).run()
         except KeyMissing as error:  # nothing of this handful was sent, nor written down as sent
