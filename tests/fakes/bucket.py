@@ -76,6 +76,14 @@ class MemoryBucket(Bucket):
     def put(self, key: str, data: bytes) -> None:
         self.stored[key] = data
 
+    def remove(self, key: str) -> None:
+        self.stored.pop(key, None)
+
+    def listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        for key in sorted(self.stored):
+            if key.startswith(prefix):
+                yield key, datetime.fromtimestamp(NOW, UTC)
+
     def writer(self, key: str, *, hashing: bool = True, begun: Begun | None = None) -> Writer:
         nothing = cast("Any", None)
         return Writer(

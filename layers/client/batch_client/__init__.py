@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         Usage,
     )
     from .nesting import shallow
+    from .objects import Objects, Stored
     from .profiles import PROFILES, Facts, Profile, Sign, choose_profile
     from .refusals import MONEY_CODES
     from .retry import Clock, RetryPolicy
@@ -97,6 +98,7 @@ __all__ = [
     "Job",
     "Look",
     "NotFoundError",
+    "Objects",
     "OpenAIDialect",
     "OutcomeUnknown",
     "PermissionDeniedError",
@@ -115,6 +117,7 @@ __all__ = [
     "Source",
     "SourceError",
     "State",
+    "Stored",
     "TokenLimitError",
     "UploadOutcomeUnknown",
     "Usage",
@@ -187,6 +190,10 @@ _HOMES = {
         "Usage",
     ),
     "nesting": ("shallow",),
+    "objects": (
+        "Objects",
+        "Stored",
+    ),
     "dialects.openai": ("OpenAIDialect",),
     "profiles": (
         "PROFILES",

@@ -51,7 +51,7 @@ _NAMED: Final = 5  # jobs that an error names
 class AnthropicDialect(Direct):
     """Speak as `Dialect` says. The key of a job goes as a mark into the ids of its requests; labels go nowhere."""
 
-    def __init__(self, client: BatchClient, key_label: str = "") -> None:  # noqa: ARG002 - as of each dialect
+    def __init__(self, client: BatchClient, key_label: str = "", objects: object = None) -> None:  # noqa: ARG002 - as of each
         """Take the client; there is no metadata that could have the member `key_label`."""
         self._transport = client.transport.with_refusals(refused)
 

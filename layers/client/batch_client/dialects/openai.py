@@ -26,8 +26,8 @@ _UNEXPLAINED: Final = BatchError("batch_failed", "The provider failed the batch 
 class OpenAIDialect:
     """Speak as `Dialect` says, through a BatchClient. A job's key and labels are the metadata of its batch."""
 
-    def __init__(self, client: BatchClient, key_label: str) -> None:
-        """Take the client, and the member of the metadata that holds the key of a job."""
+    def __init__(self, client: BatchClient, key_label: str, objects: object = None) -> None:  # noqa: ARG002 - as of each
+        """Take the client, and the member of the metadata that holds the key of a job; files lie at the service itself."""
         self._client, self._key_label = client, key_label
 
     def prepare(self, job: Job, lines: Source) -> Prepared | None:

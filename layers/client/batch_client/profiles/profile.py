@@ -60,7 +60,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     windows: tuple[str, ...] = ("24h",)
     #: Whether any whole number of hours between the first and the last of them is taken, too.
     windows_between: bool = False
-    #: Urls of requests beside OpenAI's; in a dialect other than OpenAI's these alone.
+    #: Urls of requests beside OpenAI's; in a dialect other than OpenAI's these alone. `*` stands for any characters.
     endpoints: tuple[str, ...] = ()
     #: Whether it may take the urls of any other service, too, as a gateway does.
     any_url: bool = False
@@ -99,9 +99,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     #: The service as its maker writes it.
     title: str = ""
-    #: The domain names that choose this profile.
+    #: The domain names that choose this profile; `*` stands for one part, such as a region.
     hosts: tuple[str, ...] = ()
-    #: Where requests are sent that go on their own; empty for the base URL itself.
+    #: Where requests are sent that go on their own; empty for the base URL itself. `*` stands for what it does in the host.
     ordinary_url: str = ""
     #: The header with the key.
     key_header: str = "Authorization"
@@ -122,7 +122,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     #: The path that cancels a batch.
     cancel_path: str = "/batches/{id}/cancel"
     #: The family of services whose calls and lines it speaks.
-    dialect: Literal["openai", "anthropic"] = "openai"
+    dialect: Literal["openai", "anthropic", "bedrock", "bedrock-openai"] = "openai"
     #: The path at which the API begins, where a base URL names none.
     root: str = ""
     #: Headers that go with every call.

@@ -5,6 +5,7 @@ from typing import Final
 
 INBOX: Final = "inbox/"
 FILES: Final = "files/"
+PROVIDERS: Final = "providers/"
 # The names of the results of a batch.
 OUTPUT: Final = "output.jsonl"
 ERRORS: Final = "errors.jsonl"
@@ -118,6 +119,11 @@ def unanswered(batch_id: str, shard: int, version: int) -> str:
 def unanswered_shards(batch_id: str) -> str:
     """Name the list of the shards with unanswered lines."""
     return f"work/{batch_id}/shards/unanswered.msgpack"
+
+
+def provider_folder(provider: str) -> str:
+    """Name the folder of what a provider reads and writes in the bucket by itself; Bedrock takes few characters in a key."""
+    return f"{PROVIDERS}{re.sub(r'[^a-zA-Z0-9._-]', '_', provider)}/"
 
 
 def results_progress(batch_id: str) -> str:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batch_client import Dialect, Facts, Profile
+    from batchyard.adapters.bucket import Bucket
     from batchyard.adapters.creation_store import CreationStore
     from batchyard.adapters.secrets_manager import Secret
     from batchyard.adapters.token_ledger_store import TokenLedgerStore
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from batchyard.costs.prices import Prices
     from batchyard.domain.batch import Batch
     from batchyard.providers.entries import Entry
+    from batchyard.providers.objects import BucketFolder
     from batchyard.settings import Settings
 
 T = TypeVar("T")
@@ -25,10 +27,12 @@ class Account:
     """What belongs to one provider alone; each part is imported and built when it is first used."""
 
     def __init__(
-        self, settings: Settings, entry: Entry, secret: Callable[[], Secret], provider: Dialect | None = None
-    ) -> None:
+        self, settings: Settings, entry: Entry, secret: Callable[[], Secret], bucket: Callable[[], Bucket],
+        provider: Dialect | None = None,
+    ) -> None:  # fmt: skip
         """Keep what the settings say; `secret` returns the secret with the key, `provider` takes the place of the client."""
-        self._entry, self._settings, self._secret, self._provider = entry, settings, secret, provider
+        self._entry, self._settings, self._secret, self._bucket = entry, settings, secret, bucket
+        self._provider = provider
 
     @property
     def name(self) -> str:
@@ -116,7 +120,16 @@ class Account:
         profile = self.profile
         key = self.key if profile.signing is None else RoleSigner()
         client = BatchClient(key, self._entry.base_url, profile=profile, headers=self._entry.headers, retry=retry)
-        return MeasuredProvider(speak(client, ATTEMPT_LABEL))
+        return MeasuredProvider(speak(client, ATTEMPT_LABEL, self.objects))
+
+    @property
+    def objects(self) -> BucketFolder:
+        """The folder of the data bucket in which the provider reads and writes, if it does so by itself."""
+        from batchyard.domain.object_keys import provider_folder
+        from batchyard.providers.objects import BucketFolder
+
+        role = self._entry.role or self._settings.provider_role_arn
+        return BucketFolder(self._bucket, provider_folder(self.name), role)
 
     def key(self) -> str:
         """Return the API key; raises KeyMissing, which a shard waits for as for any word of an operator."""

@@ -43,6 +43,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}  # msgspec copies an empty default for each object
     #: The window of its provider batches; empty for that of each batch.
     completion_window: str = ""
+    #: The ARN of the role by which it reads and writes the bucket by itself; empty for that of the stack.
+    role: str = ""
     #: The user's own prices for it, as JSON text; empty for those of the stack.
     price_list: str = ""
     max_requests_per_shard: int = 0
@@ -66,7 +68,18 @@ LIMITS: Final = (
 )  # fmt: skip
 #: The limits of which 0 would leave no room for any line.
 AT_LEAST_ONE: Final = LIMITS[:3]
-MEMBERS: Final = ("base_url", "profile", "models", "urls", "completion_window", "price_list", "headers", *LIMITS)
+MEMBERS: Final = (
+    "base_url",
+    "profile",
+    "models",
+    "urls",
+    "completion_window",
+    "role",
+    "price_list",
+    "headers",
+    *LIMITS,
+)
+ROLE: Final = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]{1,512}"
 DESCRIBED: Final = "See docs/providers.md."
 
 
@@ -171,6 +184,8 @@ def _check_values(where: str, entry: Entry) -> None:
         least = 1 if name in AT_LEAST_ONE else 0
         if isinstance(value := getattr(entry, name), int) and value < least:
             raise SettingsError(f"{where}: {name} must be at least {least}, not {value}.")
+    if entry.role and not re.fullmatch(ROLE, entry.role):
+        raise SettingsError(f"{where}: role must be the ARN of a role, such as arn:aws:iam::123456789012:role/batches.")
     try:
         check_urls(entry)
         check_headers(entry.headers)

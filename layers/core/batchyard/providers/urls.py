@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from batch_client import PROFILES, Profile, choose_profile
+from batchyard.domain.batch import USUAL_ENDPOINT
 
 if TYPE_CHECKING:
     from batchyard.providers.entries import Entry
@@ -52,4 +53,5 @@ def _narrowed(entry: "Entry", profile: Profile, there: Iterable[Profile]) -> "En
 
 def _of_others(profile: Profile, profiles: Iterable[Profile]) -> frozenset[str]:
     """Return the urls that some of the services take beside OpenAI's, and this one does not."""
-    return frozenset(url for each in profiles for url in each.facts.endpoints).difference(profile.facts.endpoints)
+    urls = frozenset(url for each in profiles for url in each.facts.endpoints)
+    return urls.difference(profile.facts.endpoints, {USUAL_ENDPOINT})  # which is OpenAI's, whoever takes it alone

@@ -79,6 +79,7 @@ def test_the_workers_that_may_submit_at_once_are_shared() -> None:
          "'a': urls: anthropic takes /v1/messages alone, and not '/v1/chat/completions'"),
         ('{"a": {"base_url": "https://api.openai.com/v1", "urls": ["/v1/messages"]}}',
          "'a': urls: openai does not take '/v1/messages', which is a url of another service"),
+        ('{"a": {"base_url": "https://h/v1", "role": "batches"}}', "'a': role must be the ARN of a role, such as arn:aws:"),
         ('{"a": {"base_url": "https://h/v1", "foreign_urls": []}}', "unknown member 'foreign_urls'"),
         ('{"a": {"base_url": "https://h/v1", "price_list": {"m": {"output": 1}}}}', "missing required field `input`"),
         (json.dumps({f"p{at}": LOCAL for at in range(MOST + 1)}), "at most 20 are allowed"),
