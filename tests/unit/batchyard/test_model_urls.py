@@ -16,7 +16,7 @@ from tests.fakes.world import World, memory_world
 NOVA, CLAUDE = "amazon.nova-lite-v1:0", "anthropic.claude-3-5-haiku-20241022-v1:0"
 BODY = {"messages": [{"role": "user", "content": [{"text": "hi"}]}]}
 PROVIDERS: dict[str, Any] = {
-    "openai": {"base_url": "https://api.openai.com/v1", "urls": ["/v1/*"]},
+    "openai": {"base_url": "https://api.openai.com/v1"},
     "gateway": {"base_url": "http://127.0.0.1:9/v1", "urls": ["/model/*/invoke", "/model/*/converse"]},
 }
 
