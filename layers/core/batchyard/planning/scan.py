@@ -74,7 +74,12 @@ class InputScan:
             yield None
 
     def open_shards(self) -> list[ShardLines]:
-        """Return the shards that are not full."""
+        """Return the shards that are not full, or may yet give lines to one."""
+        return self._splitter.open_shards()
+
+    def last_shards(self) -> list[ShardLines]:
+        """Return these shards at the end of the input, as they are to be sent."""
+        self._splitter.share_out(self._targets.limits)
         return self._splitter.open_shards()
 
     def add_error(self, error: BatchError, number: int | None = None) -> None:

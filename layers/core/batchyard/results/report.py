@@ -38,6 +38,7 @@ def report(
         "errors": {**_result(errors, tally.failed), "by_code": dict(sorted(tally.codes.items()))},
         "outcomes_equal_lines": tally.succeeded + tally.failed == summary.lines,
         "answers": _answers(shards),
+        "lines_one_by_one": sum(attempt.sent for shard in shards for attempt in shard.attempts if attempt.direct),
         "usage": (batch.usage or Usage()).shape(),
         "cost": msgspec.json.decode(batch.priced or "null"),
         "shards": [_shard(shard) for shard in shards],
