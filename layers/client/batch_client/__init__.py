@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .dialect import Dialect, Input, Job, Look, Prepared, State
     from .dialects import speak
     from .dialects.anthropic import AnthropicDialect
+    from .dialects.bedrock import BedrockDialect
+    from .dialects.bedrock_openai import BedrockOpenAIDialect
     from .dialects.openai import OpenAIDialect
     from .errors import (
         APIConnectionError,
@@ -79,6 +81,8 @@ __all__ = [
     "BatchClientError",
     "BatchError",
     "BatchPage",
+    "BedrockDialect",
+    "BedrockOpenAIDialect",
     "ByteRanges",
     "CannotTell",
     "Clock",
@@ -132,6 +136,8 @@ __all__ = [
 # Where each public name lives: its module is imported when the name is first used, so that whoever needs one pays for one.
 _HOMES = {
     "dialects.anthropic": ("AnthropicDialect",),
+    "dialects.bedrock": ("BedrockDialect",),
+    "dialects.bedrock_openai": ("BedrockOpenAIDialect",),
     "client": ("BatchClient",),
     "credentials": ("RequestSigner",),
     "dialect": (

@@ -3,6 +3,7 @@
 import random as randomness
 import time
 from collections.abc import Callable, Mapping
+from copy import copy
 from types import TracebackType
 from typing import Self
 
@@ -70,6 +71,12 @@ class BatchClient(Batches, Files, Direct, Others):
     def transport(self) -> Transport:
         """Show how this client sends its calls, to the dialects of this package."""
         return self._transport
+
+    def over(self, transport: Transport) -> Self:
+        """Return a client like this one that sends by another transport, for the dialects of this package."""
+        other = copy(self)
+        other._transport, other._owns_session = transport, False  # noqa: SLF001 - of the same class
+        return other
 
     @property
     def profile(self) -> Profile:

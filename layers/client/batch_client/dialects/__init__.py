@@ -12,6 +12,8 @@ from ..objects import Objects
 DIALECTS: Final[Mapping[str, tuple[str, str]]] = {
     "openai": (".openai", "OpenAIDialect"),
     "anthropic": (".anthropic", "AnthropicDialect"),
+    "bedrock": (".bedrock", "BedrockDialect"),
+    "bedrock-openai": (".bedrock_openai", "BedrockOpenAIDialect"),
 }
 
 

@@ -38,7 +38,8 @@ from ..transport import JSON, Call
 from ..unknown_outcome import known_or_raise, never_sent
 from ..upload import StreamedBody
 from .anthropic_errors import refused, without_room
-from .anthropic_lines import HEAD, TAIL, Requests, decode, id_of, lines_of, mark_of
+from .anthropic_lines import HEAD, TAIL, Requests, decode, id_of, mark_of
+from .lines import lines_of
 
 _BATCHES: Final = "/messages/batches"
 _STATES: Final = {"in_progress": State.RUNNING, "canceling": State.ENDING, "ended": State.ENDED}

@@ -1,19 +1,17 @@
 """What Anthropic's refusals mean, where the status alone would mislead."""
 
-from typing import Final, TypeVar
+from typing import Final
 
 from ..errors import (
-    APIStatusError,
     BadRequestError,
     BatchClientError,
     QuotaError,
     RateLimitError,
     ServerError,
     TokenLimitError,
+    recast,
 )
 from ..profiles.rows import ANTHROPIC
-
-T = TypeVar("T", bound=APIStatusError)
 
 #: The code that stands for an account that has no money, or may spend no more.
 EMPTY_PURSE: Final = "credit_balance_exhausted"
@@ -36,9 +34,9 @@ def refused(error: BatchClientError) -> BatchClientError:
     A service that is overloaded has surely not carried out what was asked; a gateway that fails may have.
     """
     if isinstance(error, BadRequestError | RateLimitError) and is_empty_purse(error.type, error.message):
-        return _as(QuotaError, error, code=EMPTY_PURSE, retryable=False)
+        return recast(QuotaError, error, code=EMPTY_PURSE, retryable=False)
     if isinstance(error, ServerError) and error.type == _OVERLOADED:
-        return _as(RateLimitError, error, code=error.code, retryable=True)
+        return recast(RateLimitError, error, code=error.code, retryable=True)
     return error
 
 
@@ -46,11 +44,4 @@ def without_room(error: RateLimitError) -> RateLimitError:
     """Return the error of a refused create: where the service asks for no wait, the queue is full, or a cap holds for days."""
     if error.status != _TOO_MANY or error.retry_after is not None:
         return error
-    return _as(TokenLimitError, error, code=NO_ROOM, retryable=True)
-
-
-def _as(kind: type[T], error: BatchClientError, *, code: str | None, retryable: bool) -> T:
-    return kind(
-        error.message, status=error.status, code=code, type=error.type, param=error.param, request_id=error.request_id,
-        retryable=retryable, retry_after=error.retry_after, body=error.body,
-    )  # fmt: skip
+    return recast(TokenLimitError, error, code=NO_ROOM, retryable=True)

@@ -11,15 +11,13 @@ from typing import Final
 import msgspec
 
 from ..errors import SourceError
-from ..mending import mended
-from ..nesting import shallow
 from ..sources import Source
 from ..upload import chunks_of
 from .anthropic_errors import EMPTY_PURSE, is_empty_purse
+from .lines import STRAY, answered, body_of, failed, lines_of, read_line, result
 
 HEAD, TAIL = b'{"requests":[', b"]}"
 _MARK_DIGITS: Final = 10
-_LEVELS: Final = 500  # of arrays and objects; no answer that is of use nests deeper
 _STATUSES: Final = {
     "invalid_request_error": 400, "authentication_error": 401, "billing_error": 402, "permission_error": 403,
     "not_found_error": 404, "request_too_large": 413, "rate_limit_error": 429, "api_error": 500, "timeout_error": 504,
@@ -30,12 +28,6 @@ _NOT_RUN: Final = {
     "canceled": ("batch_cancelled", "This request was not executed because the batch was cancelled."),
     "expired": ("batch_expired", "This request could not be executed before the completion window expired."),
 }
-#: A line that is an answer to no request.
-STRAY: Final = b'{"custom_id":null}\n'
-
-
-class _Request(msgspec.Struct):
-    body: msgspec.Raw
 
 
 class _Result(msgspec.Struct):
@@ -59,7 +51,6 @@ class _Envelope(msgspec.Struct):
     request_id: str | None = None
 
 
-_REQUEST: Final = msgspec.json.Decoder(_Request)
 _LINE: Final = msgspec.json.Decoder(_Line)
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 
@@ -71,21 +62,16 @@ def mark_of(key: str) -> str:
 
 def encode(line: bytes, mark: str, number: int) -> bytes:
     """Return the request of a line, under its number in the job from 0. Raises SourceError for a line without a body."""
-    try:
-        body = _REQUEST.decode(line).body
-    except (ValueError, RecursionError) as error:
-        raise SourceError(f"Line {number + 1} is no request with a body") from error
-    return b'{"custom_id":"%s-%d","params":%s}' % (mark.encode(), number, bytes(body))
+    return b'{"custom_id":"%s-%d","params":%s}' % (mark.encode(), number, body_of(line, number))
 
 
 def decode(line: bytes, ids: Sequence[str]) -> tuple[int | None, bytes]:
     """Return the number of the request that a line answers, and OpenAI's line of it; None for an answer to no request."""
-    found = _read(line)
+    found = read_line(_LINE, line)
     number = number_in(found.custom_id) if found else None
     if found is None or number is None or number >= len(ids):
         return None, STRAY
-    name = b'{"id":%s,"custom_id":%s,' % (msgspec.json.encode(found.custom_id), msgspec.json.encode(ids[number]))
-    return number, name + _told(found.result) + b"}\n"
+    return number, result(found.custom_id, ids[number], _told(found.result))
 
 
 def number_in(custom_id: str) -> int | None:
@@ -96,47 +82,23 @@ def number_in(custom_id: str) -> int | None:
 
 def id_of(line: bytes) -> str | None:
     """Return the `custom_id` of a line of results; None if there is none."""
-    found = _read(line)
+    found = read_line(_LINE, line)
     return found.custom_id if found else None
 
 
-def _read(line: bytes) -> _Line | None:
+def _told(found: _Result) -> bytes:
+    if found.type == "succeeded" and bytes(found.message):
+        return answered(200, None, bytes(found.message))
+    if found.type in _NOT_RUN:
+        return failed(*_NOT_RUN[found.type])
     try:
-        return _LINE.decode(line)
+        envelope = _ENVELOPE.decode(found.error)
     except (ValueError, RecursionError):
-        return _mended(line)
-
-
-def _mended(line: bytes) -> _Line | None:
-    """Read a line that is not quite JSON; None for one that cannot be read, whose request then has no answer."""
-    try:
-        return _LINE.decode(shallow(mended(line), _LEVELS))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _told(result: _Result) -> bytes:
-    if result.type == "succeeded" and bytes(result.message):
-        return _response(200, None, result.message)
-    if result.type in _NOT_RUN:
-        return _error(*_NOT_RUN[result.type])
-    try:
-        envelope = _ENVELOPE.decode(result.error)
-    except (ValueError, RecursionError):
-        return _error(result.type[:64] or "no_result", "The service answered in a way that is not known.")
+        return failed(found.type[:64] or "no_result", "The service answered in a way that is not known.")
     if is_empty_purse(envelope.error.type, envelope.error.message):  # by its type alone it would be the request's fault
-        return _error(EMPTY_PURSE, envelope.error.message)
+        return failed(EMPTY_PURSE, envelope.error.message)
     status = _STATUSES.get(envelope.error.type, _UNKNOWN_ERROR)
-    return _response(status, envelope.request_id, result.error)
-
-
-def _response(status: int, request_id: str | None, body: msgspec.Raw) -> bytes:
-    told = msgspec.json.encode(request_id)
-    return b'"response":{"status_code":%d,"request_id":%s,"body":%s},"error":null' % (status, told, bytes(body))
-
-
-def _error(code: str, message: str) -> bytes:
-    return b'"response":null,"error":' + msgspec.json.encode({"code": code, "message": message})
+    return answered(status, envelope.request_id, bytes(found.error))
 
 
 class Requests:
@@ -160,18 +122,3 @@ class Requests:
         if len(request) > len(line):
             raise SourceError(f"Line {number + 1} is too short to be a request with `custom_id`, `url` and `body`")
         return request.ljust(len(line))
-
-
-def lines_of(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the lines of chunks, each with its line end, if it has one."""
-    rest: list[bytes] = []
-    for chunk in chunks:
-        start = 0
-        while (end := chunk.find(b"\n", start) + 1) > 0:
-            rest.append(chunk[start:end])
-            yield b"".join(rest)
-            rest, start = [], end
-        if start < len(chunk):
-            rest.append(chunk[start:])
-    if rest:
-        yield b"".join(rest)

@@ -40,10 +40,13 @@ class OpenAIDialect:
 
     def submit(self, job: Job, lines: Source) -> Look:  # noqa: ARG002 - the lines are in the input
         """Create the batch."""
-        return self._look(self._client.create_batch(
+        return self._look(self._created(self._client, job))
+
+    def _created(self, client: BatchClient, job: Job) -> Batch:
+        return client.create_batch(
             input_file_id=job.prepared or "", endpoint=job.endpoint, completion_window=job.window,
             metadata={self._key_label: job.key, **self._free(job.labels)}, idempotency_key=job.key,
-        ))  # fmt: skip
+        )  # fmt: skip
 
     def look(self, job_id: str) -> Look:
         """Retrieve the batch."""

@@ -1,6 +1,7 @@
 """The boto3 clients of the process, the errors that they raise, and the signatures of requests that are not boto3's."""
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,6 +47,7 @@ _MEANINGS: Final[dict[str, type[BatchyardError]]] = {
 
 # S3 answers this for a missing object if the caller may not list the bucket. From any other call it means a missing grant.
 _HIDDEN: Final = frozenset({"403", "AccessDenied"})
+_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+){1,2}-[0-9]{1,2}")
 _OF_OBJECTS: Final = frozenset({"GetObject", "HeadObject"})
 
 
@@ -121,10 +123,11 @@ class RoleSigner:
 
 
 def region_of(url: str) -> str:
-    """Return the region that the host of a provider on AWS names, as in `https://aws-external-anthropic.us-east-1.api.aws`."""
-    parts = (urlsplit(url).hostname or "").split(".")
-    if len(parts) < 3:
-        raise SettingsError(
-            f"The address {url[:100]} names no region of AWS: it must be https://service.region.api.aws"
-        )
-    return parts[1]
+    """Return the region that the host of a provider on AWS names, as in `https://aws-external-anthropic.us-east-1.api.aws`.
+
+    An address that names none, such as that of a gateway, has the region of the function.
+    """
+    named = next(filter(_REGION.fullmatch, (urlsplit(url).hostname or "").split(".")), None)
+    if region := named or boto3.Session().region_name:
+        return region
+    raise SettingsError(f"The address {url[:100]} names no region of AWS: it must be https://service.region.api.aws")

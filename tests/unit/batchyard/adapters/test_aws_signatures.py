@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from batch_client import AnthropicDialect, BatchClient, InvalidArgumentError, Job
+from batch_client import AnthropicDialect, BatchClient, BedrockDialect, InvalidArgumentError, Job
 from batchyard.adapters.aws import RoleSigner, region_of
 from batchyard.domain.errors import SettingsError
 from tests.unit.batch_client.dialects.test_anthropic import LINES, batch
@@ -35,7 +35,7 @@ def speak(service: FakeService) -> AnthropicDialect:
     return AnthropicDialect(BatchClient(RoleSigner(), URL, session=session, profile="anthropic-aws", headers=headers))
 
 
-def signature(sent: Sent, headers: Mapping[str, str]) -> str:
+def signature(sent: Sent, headers: Mapping[str, str], of: str = SERVICE) -> str:
     """Reckon the signature of a request (Signature Version 4)."""
     found = re.fullmatch(
         r"AWS4-HMAC-SHA256 Credential=AKIAMADEUP/(\d{8})/([\w-]+)/([\w-]+)/aws4_request, "
@@ -44,7 +44,7 @@ def signature(sent: Sent, headers: Mapping[str, str]) -> str:
     )
     assert found
     day, region, service, names = found.groups()
-    assert (region, service) == (REGION, SERVICE)
+    assert (region, service) == (REGION, of)
     url = urlsplit(sent.url)
     signed = "".join(f"{name}:{headers[name]}\n" for name in names.split(";"))
     body = hashlib.sha256(sent.body).hexdigest()
@@ -91,7 +91,35 @@ def test_a_profile_that_signs_takes_no_key_and_one_with_a_key_no_signer() -> Non
         BatchClient(RoleSigner(), URL, profile="anthropic")
 
 
-def test_a_region_is_that_of_the_host() -> None:
-    assert region_of(URL) == REGION
-    with pytest.raises(SettingsError, match="region"):
+@pytest.mark.parametrize(
+    ("url", "region"),
+    [
+        (URL, REGION),
+        ("https://bedrock-runtime.us-gov-west-1.amazonaws.com/openai/v1", "us-gov-west-1"),
+        ("https://vpce-0a1b2c-3d4e.bedrock.ap-southeast-2.vpce.amazonaws.com", "ap-southeast-2"),
+    ],
+)
+def test_a_region_is_that_of_the_host(url: str, region: str) -> None:
+    assert region_of(url) == region
+
+
+def test_an_address_that_names_no_region_has_that_of_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    assert region_of("http://127.0.0.1:4510/v1") == "eu-west-3"
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    with pytest.raises(SettingsError, match="names no region"):
         region_of("https://localhost/v1")
+
+
+def test_the_name_of_a_model_is_quoted_once_in_the_url_and_twice_in_what_is_signed() -> None:
+    service = FakeService([answer({})])
+    session = requests.Session()
+    session.mount("https://", service)
+    client = BatchClient(RoleSigner(), f"https://bedrock.{REGION}.amazonaws.com", session=session, profile="bedrock")
+    BedrockDialect(client).send("/model/amazon.nova-lite-v1:0/converse", b"{}")
+    (sent,) = service.sent
+    assert sent.url == f"https://bedrock-runtime.{REGION}.amazonaws.com/model/amazon.nova-lite-v1%3A0/converse"
+    headers = {name.lower(): value for name, value in sent.headers.items()} | {"host": urlsplit(sent.url).netloc}
+    twice = Sent(sent.method, sent.url.replace("%3A", "%253A"), sent.headers, sent.body)
+    assert headers["authorization"].endswith(f"Signature={signature(twice, headers, 'bedrock')}")
