@@ -18,6 +18,8 @@ OperationName = Literal[
     "deleteWebhookEndpoint", "rotateWebhookSecret", "testWebhookEndpoint",
     "createMessageBatch", "listMessageBatches", "retrieveMessageBatch", "cancelMessageBatch", "deleteMessageBatch",
     "retrieveMessageBatchResults", "createMessage",
+    "createModelInvocationJob", "listModelInvocationJobs", "getModelInvocationJob", "stopModelInvocationJob", "invokeModel",
+    "converse",
     "createResponse", "createChatCompletion", "createEmbedding", "createCompletion", "createModeration", "createImage",
 ]  # fmt: skip
 
@@ -175,9 +177,11 @@ class BatchFault(Rule):
     empty_file_ids: bool = False
     #: Whether the output file never shows.
     no_output_file: bool = False
+    #: Whether the file of errors never shows, though there were some.
+    no_error_file: bool = False
     #: Whether a cancel comes too late, so that the batch completes.
     cancel_finishes: bool = False
-    #: What goes wrong with the webhook.
+    #: What goes wrong with the webhook, or with the events of a job of Bedrock.
     webhook: Literal["lost", "twice", "forged", "late"] | None = None
     #: Failures of lines in this batch alone.
     lines: list[LineRule] = []
@@ -236,6 +240,17 @@ class Messages(Rule):
     reshuffled: bool = False
 
 
+class Bedrock(Rule):
+    """The limits and the manners of Amazon Bedrock's two doors for batches."""
+
+    #: The fewest records of one job.
+    least_records: int = 100
+    #: The most jobs of one model at once; None means any number.
+    jobs_at_once: int | None = None
+    #: The seconds by which the counts of a job are late.
+    counts_lag: float = 0.0
+
+
 class Scenario(Rule):
     """Every ordered failure and every limit of one emulator."""
 
@@ -255,6 +270,8 @@ class Scenario(Rule):
     flex: Flex = msgspec.field(default_factory=Flex)
     #: The limits and the manners of Anthropic's message batches.
     messages: Messages = msgspec.field(default_factory=Messages)
+    #: The limits and the manners of Amazon Bedrock.
+    bedrock: Bedrock = msgspec.field(default_factory=Bedrock)
     #: The only models that are known; None means any.
     models: list[str] | None = None
     #: The most prompt tokens of all running batches of a model; `*` stands for every other model.

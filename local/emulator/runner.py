@@ -22,7 +22,12 @@ _VALIDATING, _IN_PROGRESS, _FINALIZING, _CANCELLING = 0.15, 0.7, 0.15, 0.1
 
 def start(state: State, batch: Batch) -> None:
     """Run `batch` in the background."""
-    threading.Thread(target=Run(state, batch).play, name=batch.id, daemon=True).start()
+    begin(batch, Run(state, batch))
+
+
+def begin(batch: Batch, run: "Run") -> None:
+    """Have `run` play in the background."""
+    threading.Thread(target=run.play, name=batch.id, daemon=True).start()
 
 
 class Run:
@@ -33,6 +38,7 @@ class Run:
         self._batch = batch
         self._clock = state.clock
         self._director = state.director
+        self._scenario = state.scenario
         self._input = state.directory / f"input-{batch.ordinal}"
         self._results = Results(state, batch)
         self._seconds = state.scenario.seconds_per_batch
@@ -75,7 +81,7 @@ class Run:
             return [file_not_found(input_file_id)]
         if stored.purpose != "batch":
             return [file_not_found(input_file_id)]
-        found = Validation(self._batch.request.endpoint, self._state.scenario).read(self._input)
+        found = Validation(self._batch.request.endpoint, self._scenario).read(self._input)
         self._total = found.total
         return found.problems or self._enqueue(found)
 

@@ -80,9 +80,10 @@ class MemoryBucket(Bucket):
         self.stored.pop(key, None)
 
     def listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
-        for key in sorted(self.stored):
+        written = {key: NOW + at for at, key in enumerate(self.stored)}  # a second after the object before
+        for key in sorted(written):
             if key.startswith(prefix):
-                yield key, datetime.fromtimestamp(NOW, UTC)
+                yield key, datetime.fromtimestamp(written[key], UTC)
 
     def writer(self, key: str, *, hashing: bool = True, begun: Begun | None = None) -> Writer:
         nothing = cast("Any", None)
