@@ -29,13 +29,12 @@ class BucketFolder:
         return f"{self._root}{self._prefix}{name}"
 
     def read(self, address: str) -> Iterator[bytes]:
-        """Yield the bytes of an object as it was when the reading began."""
+        """Yield the bytes of an object as it was when the reading began; NotFoundError says that it is gone, also meanwhile."""
         bucket, key = self._bucket(), self._key(address)
         try:
-            found, _ = bucket.head(key)
+            yield from bucket.chunks(bucket.head(key)[0])
         except NotFound as error:
             raise NotFoundError(f"There is no {address[:200]}", status=404) from error
-        yield from bucket.chunks(found)
 
     def delete(self, address: str) -> bool:
         """Remove an object; False if it was gone already."""

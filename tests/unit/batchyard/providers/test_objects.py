@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from batch_client import NotFoundError, Objects, Stored
+from batchyard.domain.batch import InputObject
 from batchyard.domain.object_keys import provider_folder
 from batchyard.providers.objects import BucketFolder
 from tests.fakes.batches import BUCKET, NOW
@@ -31,6 +32,22 @@ def test_an_object_is_written_read_listed_and_deleted_by_its_address() -> None:
     assert objects.delete(address)
     assert not objects.delete(address)
     with pytest.raises(NotFoundError):
+        list(objects.read(address))
+
+
+class Vanishing(MemoryBucket):
+    """A bucket whose objects go between the look at them and the reading."""
+
+    def chunks(self, source: InputObject, *_: object, **__: object) -> Iterator[bytes]:
+        self.stored.clear()
+        return super().chunks(source)
+
+
+def test_an_object_that_goes_while_it_is_read_is_gone() -> None:
+    bucket = Vanishing()
+    objects = BucketFolder(lambda: bucket, "providers/bedrock/", ROLE)
+    address = objects.put("in.jsonl", [b"12345678"])
+    with pytest.raises(NotFoundError, match=r"There is no s3://"):
         list(objects.read(address))
 
 
