@@ -80,7 +80,7 @@ def test_a_step_is_struck_at_any_call_it_makes_to_aws(
 ], ids=["no connection", "429", "no right"])  # fmt: skip
 def test_lines_that_are_refused_wait_say_so_and_go_again(refusal: Callable[[str], BatchClientError]) -> None:
     played = world()
-    played.provider.troubles += [Trouble(refusal, operation="send")] * 5 * len(FEW)
+    played.provider.troubles += [Trouble(refusal, operation="send")] * 10 * len(FEW)  # a refused key is tried twice
     batch_id = played.upload(FEW)
     waits = []
     for _ in range(4):
