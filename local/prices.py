@@ -38,16 +38,23 @@ def _model(provider: Provider, model: ModelInfo, at: datetime) -> dict[str, Any]
         return None
     listed = {sort: _prices(provider, model, at, context) for sort, context in others.items()}
     members = {
-        f"{sort}_{name}": price for sort, prices in listed.items() if prices != usual for name, price in prices.items()
+        f"{sort}_{name}": price
+        for sort, prices in listed.items()
+        if prices != usual
+        for name, price in prices.items()
+        if (sort, name) != ("flex", "written")  # no answer by flex processing tells these tokens
     }
     return {"named": msgspec.to_builtins(model.match), **usual, **members}
 
 
 def _prices(provider: Provider, model: ModelInfo, at: datetime, context: dict[str, str]) -> dict[str, str]:
-    """Return the prices of input, output, cached input and pictures; what costs what other tokens cost is left out."""
+    """Return the prices of input, output, the cache and pictures; what costs what other tokens cost is left out."""
     plain = _price(provider, model, at, context, Usage(input_tokens=SAMPLE, output_tokens=SAMPLE))
     of_cached = Usage(input_tokens=SAMPLE, cache_read_tokens=SAMPLE, output_tokens=SAMPLE)
     cached = _price(provider, model, at, context, of_cached)[0]
+    of_written = Usage(input_tokens=SAMPLE, cache_write_tokens=SAMPLE, output_tokens=SAMPLE)
+    of_hour = Usage(input_tokens=SAMPLE, cache_write_tokens=SAMPLE, cache_write_1h_tokens=SAMPLE, output_tokens=SAMPLE)
+    written, hour = (_price(provider, model, at, context, each)[0] for each in (of_written, of_hour))
     of_pictures = Usage(
         input_tokens=SAMPLE, input_image_tokens=SAMPLE, output_tokens=SAMPLE, output_image_tokens=SAMPLE
     )
@@ -55,6 +62,8 @@ def _prices(provider: Provider, model: ModelInfo, at: datetime, context: dict[st
     known = {"input": str(plain[0]), "output": str(plain[1])}
     others = {
         "cached": (cached, plain[0]),
+        "written": (written, plain[0]),
+        "written_hour": (hour, written),
         "image_input": (pictures[0], plain[0]),
         "image_output": (pictures[1], plain[1]),
     }

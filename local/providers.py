@@ -38,11 +38,6 @@ OTHER: Final = (
     "profile (docs/providers.md)."
 )
 SHAPE: Final = '{"openai": {"base_url": "https://api.openai.com/v1", "api_key": "…", "models": ["gpt-*"]}}'
-# What an entry takes from the stack does not matter here: each has some value that passes.
-ANY_LIMITS: Final = {
-    "max_requests_per_shard": 1, "max_bytes_per_shard": 1, "max_embedding_inputs_per_shard": 1, "max_tokens_per_shard": 0,
-    "max_enqueued_tokens": "0", "first_enqueued_tokens": 0, "max_creates_per_hour": 0, "max_concurrent_submits": 0,
-}  # fmt: skip
 
 
 def read_description(text: str) -> tuple[str, list[Entry], dict[str, str]]:
@@ -67,7 +62,7 @@ def read_description(text: str) -> tuple[str, list[Entry], dict[str, str]]:
             keys[name] = each.pop(KEY)
     bare = json.dumps(members, separators=(",", ":"), ensure_ascii=False)
     try:
-        found = described(bare, ANY_LIMITS)
+        found = described(bare)
         known = read_keys(json.dumps(keys))
     except SettingsError as error:
         raise ParameterError(str(error).replace("Providers", VARIABLE, 1)) from error

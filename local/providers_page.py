@@ -12,8 +12,8 @@ END = "<!-- The end of what `make docs` writes. -->"
 _HOUR = 3_600
 _DAY = 24 * _HOUR
 _ROOM = {
-    "tokens": "prompt tokens of a model that wait",
-    "requests": "requests of a model that wait",
+    "tokens": "prompt tokens {whose} that wait",
+    "requests": "requests {whose} that wait",
     "jobs": "batches",
     "nothing": "nothing",
 }
@@ -68,7 +68,7 @@ def _rows(profile: Profile, facts: Facts) -> Iterator[tuple[str, str]]:
     yield "embedding inputs of a batch", _most(facts.most_inputs)
     yield "models of a batch", "several; Batchyard sends one" if facts.mixed_models else "one"
     yield "windows", _windows(facts)
-    yield "what fills up", _ROOM[facts.room] + (f": {facts.room_size:,} at once" if facts.room_size else "")
+    yield "what fills up", _room(facts)
     yield "a lost create is found by", _LOOKUP[facts.lookup]
     yield "its list of batches", "may show one page only" if facts.paging == "none" else "goes on page by page"
     yield "counts are shown", _PROGRESS[facts.progress]
@@ -89,6 +89,11 @@ def _requests(facts: Facts) -> str:
 
 def _most(number: int) -> str:
     return f"{number:,}" if number else "not known: the settings alone"
+
+
+def _room(facts: Facts) -> str:
+    what = _ROOM[facts.room].format(whose="of all models together" if facts.shares_room else "of a model")
+    return what + (f": {facts.room_size:,} at once" if facts.room_size else "")
 
 
 def _windows(facts: Facts) -> str:

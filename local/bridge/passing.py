@@ -14,7 +14,9 @@ _HOP_BY_HOP = {
     *("proxy-authenticate", "proxy-authorization"),
 }
 # The bridge sends its own; and what else may be a secret of some other service stays on this machine.
-_OWN = {"host", "content-length", "authorization", "api-key", "x-api-key", "cookie", "origin"}
+#: Tells Batchyard where the bridge is, for the addresses that an answer holds.
+PLACE = "batchyard-bridge"
+_OWN = {PLACE, "host", "content-length", "authorization", "api-key", "x-api-key", "cookie", "origin"}
 _FOR_CONTENT = {
     "range",
     "if-range",
@@ -31,8 +33,10 @@ _OF_CONTENT = {
 
 
 def to_batchyard(headers: Pairs) -> list[tuple[str, str]]:
-    """Return the headers of a caller that go on to Batchyard."""
-    return [(name, value) for name, value in headers if name.lower() not in _dropped(headers) | _OWN]
+    """Return the headers of a caller that go on to Batchyard, with where the caller has reached the bridge."""
+    place = next((f"http://{value}" for name, value in headers if name.lower() == "host"), None)
+    passed = [(name, value) for name, value in headers if name.lower() not in _dropped(headers) | _OWN]
+    return [*passed, (PLACE, place)] if place else passed
 
 
 def to_s3(headers: Pairs) -> list[tuple[str, str]]:

@@ -51,6 +51,8 @@ class Usage:
     cached_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    #: Of the input: written to a cache.
+    written_tokens: int = 0
 
     def add(self, usage: object) -> None:
         """Add the `usage` of one answer, with the members of chat completions, of responses or of messages."""
@@ -62,7 +64,9 @@ class Usage:
         self.output_tokens += usage.get("output_tokens") or usage.get("completion_tokens") or 0
         self.cached_tokens += given.get("cached_tokens") or 0
         read = usage.get("cache_read_input_tokens") or 0  # messages count these two beside `input_tokens`
-        self.input_tokens += read + (usage.get("cache_creation_input_tokens") or 0)
+        kept = usage.get("cache_creation_input_tokens") or 0
+        self.input_tokens += read + kept
+        self.written_tokens += kept
         self.cached_tokens += read
         self.reasoning_tokens += written.get("reasoning_tokens") or 0
 

@@ -63,7 +63,8 @@ class PriceList:
         written = Decimal(found[f"{way}output"])
         if endpoint.startswith(_PICTURES):  # all that is written is pictures, which may cost otherwise
             written = Decimal(found.get(f"{way}image_output", written))
-        whole = (usage.input_tokens - usage.cached_tokens) * fresh + usage.cached_tokens * cached
+        extra = usage.written_tokens * (Decimal(found.get(f"{way}written", fresh)) - fresh)
+        whole = (usage.input_tokens - usage.cached_tokens) * fresh + usage.cached_tokens * cached + extra
         return (whole + usage.output_tokens * written) / _MILLION
 
     def of(self, model: str) -> Mapping[str, Any]:

@@ -71,7 +71,7 @@ def _complaint(provider: Provider, error: BatchClientError) -> str | None:
             if meant
             else f"{nothing}. Is it up?"
         )
-    if _may_be_an_api(error) or _lists_files(provider):
+    if _may_be_an_api(error) or _lists_inputs(provider):
         return None
     return _no_api(provider, error)
 
@@ -85,10 +85,13 @@ def _is_busy(error: APIStatusError) -> bool:
     return error.status == _TOO_MANY or (error.status or 0) >= 500
 
 
-def _lists_files(provider: Provider) -> bool:
+def _lists_inputs(provider: Provider) -> bool:
+    """Tell whether it lists inputs, which shows that it has a batch API; a service that keeps none cannot show it."""
     try:
         with provider.client() as client:
-            client.list_files(limit=1)
+            if not client.profile.upload_path:
+                return False
+            next(speak(client, "").inputs(), None)
     except BatchClientError:
         return False
     return True

@@ -37,6 +37,10 @@ class Tool:
 TOOLS = (
     Tool("openai-python", "openai", "`files`, `batches`"),
     Tool("openai-node", "openai", "`files` of a stream, `batches`", language=NODE),
+    Tool(
+        "anthropic-python", "anthropic",
+        "`messages.batches`; the large job as [a file of lines](anthropic.md#more-than-a-request-holds)", beside=("httpx",),
+    ),
     Tool("LiteLLM", "litellm", "`create_file`, `create_batch`, `retrieve_batch`, `file_content`"),
     Tool(
         "pydantic-ai", "pydantic-ai-slim", "the batch methods of its model for `/v1/responses`",

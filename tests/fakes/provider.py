@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 import msgspec
 
 from batch_client import (
+    PATIENCE,
     PROFILES,
     Batch,
+    CannotTell,
     File,
     FileDeleted,
     HttpInfo,
@@ -24,12 +26,13 @@ from batchyard.domain.job import ATTEMPT_LABEL
 from tests.fakes.batches import NOW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from batch_client import BatchClient, BatchClientError, Job, Look, Prepared, Source
 
 T = TypeVar("T")
 Item = TypeVar("Item", Batch, File)
+STRAY: Final = b'{"custom_id": null}\n'
 PIECE: Final = 700  # bytes of a download: lines are cut anywhere
 ANSWER: Final = b'{"usage": {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}}'
 
@@ -76,6 +79,36 @@ class MemoryProvider(OpenAIDialect):
             return super().submit(msgspec.structs.replace(job, prepared=kept), lines)
         finally:
             self.deleted.append(kept)
+
+    def find(self, job: Job, since: int, but: Container[str] = ()) -> Look | None:
+        if not self.inline:
+            return super().find(job, since, but)
+        return self._call("find_batch", lambda: self._proven(job, since, but))
+
+    def _proven(self, job: Job, since: int, but: Container[str]) -> Look | None:
+        """Tell by time and count which batch it may be, and for sure only by the results of one that has ended."""
+        unsure: list[str] = []
+        for batch in self._newest_first():
+            is_early, lines = (batch.created_at or since) < since, self.files[batch.input_file_id or ""].count(b"\n")
+            if is_early or lines != job.count or batch.id in but:
+                continue
+            seen = self._look(self._listed(batch))
+            if not seen.ended:
+                unsure.append(seen.id)
+            elif batch.metadata[ATTEMPT_LABEL] == job.key:
+                return seen
+        if unsure:
+            raise CannotTell(f"It may be {', '.join(unsure)}, which runs", retryable=True)
+        return None
+
+    def read(self, name: str, ids: Sequence[str] = (), key: str = "") -> Iterator[bytes]:
+        if self.inline and any(
+            batch.metadata[ATTEMPT_LABEL] != key
+            for batch in self.batches.values()
+            if name in {batch.output_file_id, batch.error_file_id}
+        ):
+            return iter([STRAY])
+        return super().read(name, ids, key)
 
     def create_file(self, source: Source, filename: str) -> File:
         def keep() -> File:
@@ -131,7 +164,7 @@ class MemoryProvider(OpenAIDialect):
     def download_file(self, file_id: str) -> Iterator[bytes]:
         yield from self._call("download_file", lambda: self._read(file_id))
 
-    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = PATIENCE) -> HttpInfo[bytes]:
         with self.one_at_a_time:
             self.patiences.append(patience)
             return self._call("send", lambda: self._answer(url, body))
@@ -233,7 +266,7 @@ class ScriptedProvider(MemoryProvider):
         self.end(made.id, "in_progress")
         return self.batches[made.id]
 
-    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = PATIENCE) -> HttpInfo[bytes]:
         with self.one_at_a_time:
             self.sent.append((url, body))
             self.patiences.append(patience)
@@ -242,13 +275,6 @@ class ScriptedProvider(MemoryProvider):
             answer = HttpInfo(said, 200, {"x-request-id": f"req_{len(self.sent)}"})
         self.on_the_way_back.pop("send", lambda: None)()
         return answer
-
-    def _look(self, batch: Batch) -> Look:
-        seen = super()._look(batch)
-        if not self.inline:
-            return seen
-        counts = seen.counts and (seen.counts if seen.ended else RequestCounts(seen.counts.total, 0, 0))
-        return msgspec.structs.replace(seen, input=None, key="", labels={}, counts=counts)
 
     def _call(self, name: str, effect: Callable[[], T]) -> T:
         answer = super()._call(name, effect)

@@ -38,7 +38,7 @@ class MemoryBatchStore(BatchStore):
         self.batches: dict[str, Batch] = {}
         self.kept: dict[tuple[str, int], Shard] = {}
         self.paused_shards: dict[str, set[int]] = {}
-        self.links: dict[str, LinkedShard] = {}
+        self.links: dict[tuple[str, str], LinkedShard] = {}
 
     def create_batch(self, batch: Batch) -> bool:
         new = batch.batch_id not in self.batches
@@ -152,12 +152,12 @@ class MemoryBatchStore(BatchStore):
             changes = {"counts": moved, "cost": known.cost + cost, "expected": known.expected + expected, **usage}
             self._replace(after.batch_id, changes)
 
-    def link(self, provider_batch_id: str, shard: Shard) -> None:
-        self.links[provider_batch_id] = LinkedShard(shard.batch_id, shard.shard)
+    def link(self, provider: str, provider_batch_id: str, shard: Shard) -> None:
+        self.links[provider, provider_batch_id] = LinkedShard(shard.batch_id, shard.shard)
 
-    def linked(self, provider_batch_id: str) -> LinkedShard | None:
+    def linked(self, provider: str, provider_batch_id: str) -> LinkedShard | None:
         fit(provider_batch_id)
-        return self.links.get(provider_batch_id)
+        return self.links.get((provider, provider_batch_id))
 
 
 class MemorySweepStore(SweepStore):

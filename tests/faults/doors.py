@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from batch_client import PATIENCE
 from tests.fakes.failures import never_sent
 
 if TYPE_CHECKING:
@@ -80,9 +81,9 @@ class Door:
         found = self.books.find(job, since, but)
         return None if found is None or found.id not in self.own else self._shown(found)
 
-    def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:
+    def read(self, name: str, ids: Sequence[str] = (), key: str = "") -> Iterator[bytes]:
         self._reach("read", name)
-        return self.books.read(name, ids)
+        return self.books.read(name, ids, key)
 
     def forget(self, name: str) -> bool:
         self._reach("forget", name)
@@ -96,7 +97,7 @@ class Door:
         self._reach("inputs")
         return (each for each in self.books.inputs(after) if each.id in self.own)
 
-    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = PATIENCE) -> HttpInfo[bytes]:
         self._reach("send")
         self._note_stranger(json.loads(body)["model"])
         return self.books.send(url, body, patience)

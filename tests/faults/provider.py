@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batch_client import (
+    PATIENCE,
     BadRequestError,
     Batch,
     BatchClientError,
@@ -138,7 +139,7 @@ class FatesProvider(MemoryProvider):
     most_queued: int = 0
     largest: int = 0
 
-    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = PATIENCE) -> HttpInfo[bytes]:
         custom_id = prompt(body)
         with self.one_at_a_time:
             if tier(body) == "flex" and self.flex.get(custom_id) == "full":

@@ -79,3 +79,23 @@ def test_a_batch_that_never_ends_is_taken_back_whatever_is_struck(odd: Odd, kind
         world = struck(at)
         assert world.wrongs() == [], f"at effect {at}: {world.strikes.struck}"
         assert world.record(world.cases[0].batch_id)["counts"]["completed"] == 3
+
+
+@pytest.mark.parametrize("kind", ["kill", "fail", "overtake"])
+def test_what_expires_with_nothing_goes_again_in_smaller_parts_whatever_is_struck(odd: Odd, kind: str) -> None:
+    def struck(at: int | None) -> StruckWorld:
+        world = odd(
+            after_expiry="nothing", after_cancel="nothing", inputs_kept=2 * DAY, results_kept=DAY, progress="none"
+        )
+        world.provider.fates = [Fate("expired", seconds=DAY, share=0.0)] * 2
+        world.strikes.due = None if at is None else Strike(kind, at)
+        world.upload(TWELVE[:3])
+        side_by_side(world)
+        world.finish(calm=False)
+        return world
+
+    assert [len(made.custom_ids) for made in struck(None).provider.made.values()] == [3, 1, 1, 1, 1]
+    for at in range(0, struck(None).strikes.count, 41):
+        world = struck(at)
+        assert world.wrongs() == [], f"at effect {at}: {world.strikes.struck}"
+        assert world.record(world.cases[0].batch_id)["counts"]["completed"] == 3

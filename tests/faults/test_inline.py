@@ -47,6 +47,14 @@ def test_whatever_is_struck_a_lost_create_is_found_again_and_no_line_is_paid_twi
         assert succeeded(world) == len(SIX), f"at effect {at}: {world.strikes.struck}"
 
 
+@pytest.mark.parametrize("made", [True, False])
+def test_a_lost_create_among_batches_of_equal_size_is_made_once(*, made: bool) -> None:
+    world = uploaded(TWELVE, Trouble(lost, after=made, operation="create_batch"))
+    world.finish(calm=False)
+    assert succeeded(world) == len(TWELVE)
+    assert len(world.provider.made) == 3
+
+
 def test_what_is_refused_as_too_large_at_the_create_goes_in_halves() -> None:
     world = uploaded(TWELVE)
     world.provider.most_bytes = len(written(TWELVE[:2], ["m0"], {}).data) + 50

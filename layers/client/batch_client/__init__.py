@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .client import BatchClient
     from .credentials import RequestSigner
-    from .dialect import Dialect, Input, Job, Look, Prepared, State
+    from .dialect import PATIENCE, Dialect, Input, Job, Look, Prepared, State
     from .dialects import speak
     from .dialects.anthropic import AnthropicDialect
     from .dialects.bedrock import BedrockDialect
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     )
     from .nesting import shallow
     from .objects import Objects, Stored
+    from .paging import ListEnd
     from .profiles import OPENAI_URLS, PROFILES, Facts, Profile, Sign, choose_profile
     from .refusals import MONEY_CODES
     from .retry import Clock, RetryPolicy
@@ -71,6 +72,7 @@ __all__ = [
     "ENDED_STATUSES",
     "MONEY_CODES",
     "OPENAI_URLS",
+    "PATIENCE",
     "PROFILES",
     "APIConnectionError",
     "APIStatusError",
@@ -102,6 +104,7 @@ __all__ = [
     "Input",
     "InvalidArgumentError",
     "Job",
+    "ListEnd",
     "Look",
     "MistralDialect",
     "NotFoundError",
@@ -144,6 +147,7 @@ _HOMES = {
     "client": ("BatchClient",),
     "credentials": ("RequestSigner",),
     "dialect": (
+        "PATIENCE",
         "Dialect",
         "Input",
         "Job",
@@ -203,6 +207,7 @@ _HOMES = {
         "Objects",
         "Stored",
     ),
+    "paging": ("ListEnd",),
     "dialects.openai": ("OpenAIDialect",),
     "dialects.mistral": ("MistralDialect",),
     "profiles": (

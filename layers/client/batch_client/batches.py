@@ -14,7 +14,7 @@ from .errors import (
 )
 from .http_info import HttpInfo
 from .models import Batch, BatchPage, ExpiresAfter
-from .paging import all_items, query_of
+from .paging import ListEnd, all_items, query_of
 from .transport import JSON, Call, Transport
 from .unknown_outcome import known_or_raise, never_sent
 
@@ -144,16 +144,13 @@ class Batches:
     def _found(
         self, metadata_key: str, value: str, since: int, input_file_id: str | None, but: Container[str]
     ) -> Batch | None:
-        first = None  # if a service lists the oldest first, no batch is older than the first one, and all are read
+        end = ListEnd(since)
         for batch in self.iter_batches():
             if batch.metadata.get(metadata_key) == value:
                 return batch
             of_file = input_file_id is not None and batch.input_file_id == input_file_id
             if of_file and not batch.metadata and batch.id not in but:
                 return batch
-            if batch.created_at is None:
-                continue
-            first = first or batch.created_at
-            if batch.created_at < since and batch.created_at < first:
+            if end.passed(batch.created_at):
                 return None
         return None

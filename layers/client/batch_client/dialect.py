@@ -6,13 +6,16 @@ two pure functions of one line's bytes, `encode` and `decode`; where lines are O
 
 from collections.abc import Container, Iterator, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from .http_info import HttpInfo
 from .models import BatchError, RequestCounts, Usage
 from .sources import Source
+
+#: Seconds until the answer to a single request begins: a model may think for minutes before the first byte.
+PATIENCE: Final = 240.0
 
 
 class State(StrEnum):
@@ -138,10 +141,11 @@ class Dialect(Protocol):
         """
         ...
 
-    def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:
-        """Yield a result to its very end, in chunks of OpenAI's result lines; `ids` are the job's custom_ids, in order.
+    def read(self, name: str, ids: Sequence[str] = (), key: str = "") -> Iterator[bytes]:
+        """Yield a result to its very end, in chunks of OpenAI's result lines.
 
-        Raises DownloadIncomplete if it stays short.
+        `ids` are the job's custom_ids, in order, and `key` is its key: no answer to a request of another job counts. Raises
+        DownloadIncomplete if it stays short.
         """
         ...
 
@@ -157,7 +161,7 @@ class Dialect(Protocol):
         """List the inputs behind one of them, newest first."""
         ...
 
-    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = PATIENCE) -> HttpInfo[bytes]:
         """Have one request answered at once; it is sent again only if it was surely not run.
 
         `patience` is the seconds until the answer begins. Raises RequestOutcomeUnknown if the answer is lost.

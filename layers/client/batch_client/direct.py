@@ -3,6 +3,7 @@
 import re
 
 from . import nesting
+from .dialect import PATIENCE
 from .errors import BatchClientError, InvalidArgumentError, ProtocolError, RateLimitError, RequestOutcomeUnknown
 from .http_info import HttpInfo
 from .transport import JSON, Call, Transport
@@ -10,7 +11,6 @@ from .unknown_outcome import known_or_raise, never_sent
 
 _VERSION = r"/v[1-9]"
 _URL = _VERSION + r"(/[a-z0-9_-]+)+"
-_PATIENCE = 240.0  # seconds: a model may think for minutes before the first byte of its answer
 
 
 class Direct:
@@ -18,7 +18,7 @@ class Direct:
 
     _transport: Transport
 
-    def send(self, url: str, body: bytes, patience: float = _PATIENCE) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = PATIENCE) -> HttpInfo[bytes]:
         """Send the `body` of one line to its `url`, such as `/v1/responses`, and return the answer as it came.
 
         The base URL replaces `/v1`. `patience` is the seconds until an answer begins. Only a request that was

@@ -43,6 +43,23 @@ def all_items(
     raise ProtocolError(f"The list has more than {_MOST_PAGES} pages")
 
 
+class ListEnd:
+    """Tell when a list, newest first, has come to what was made before a time."""
+
+    def __init__(self, since: int) -> None:
+        """Look for the end of what was made since this time, in Unix seconds."""
+        self._since = since
+        self._first: int | None = None
+
+    def passed(self, created_at: int | None) -> bool:
+        """Take the next item's time, and tell whether this and all further items are older.
+
+        If a service lists the oldest first, nothing is older than the first: then the whole list is read.
+        """
+        self._first = self._first or created_at
+        return bool(created_at and self._first and created_at < min(self._since, self._first))
+
+
 def query_of(**members: str | int | None) -> dict[str, str]:
     """Return query parameters for the members that are not None."""
     return {name: str(value) for name, value in members.items() if value is not None}

@@ -53,6 +53,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "QuotaUse": Metric(PERCENT, (("quota",),)),
     # What the steps do.
     "GivenUp": Metric(),
+    "ResultsAtRisk": Metric(),
     "LinesCompleted": Metric(),
     "LinesFailed": Metric(),
     "InputTokens": Metric(),

@@ -10,7 +10,25 @@ from batchyard.domain.errors import SettingsError
 from batchyard.domain.numbers import whole
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits of a provider: those of the stack, and what an entry of Providers may name instead."""
+
+    #: The first three leave room for one line at least.
+    max_requests_per_shard: int = 50_000
+    max_bytes_per_shard: int = 200_000_000
+    max_embedding_inputs_per_shard: int = 50_000
+    #: Estimated prompt tokens; 0 for no limit.
+    max_tokens_per_shard: int = 0
+    #: One number, or `model=number` with commas between; 0 for none.
+    max_enqueued_tokens: str = "0"
+    first_enqueued_tokens: int = 0
+    #: Provider batches; 0 for no limit.
+    max_creates_per_hour: int = 2_000
+    #: Shards of all batches; 0 for no limit. Of an entry, an equal share of it.
+    max_concurrent_submits: int = 100
+
+
+class Settings(Limits, frozen=True, kw_only=True, eq=False):
     """What template.yaml tells a function: each field is an environment variable, in lower case."""
 
     bucket: str
@@ -38,11 +56,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     console_url: str = ""
     #: The window of provider batches, if the user names none; as `24h` or `7d`.
     completion_window: str = "24h"
-    max_requests_per_shard: int = 50_000
-    max_bytes_per_shard: int = 200_000_000
-    max_embedding_inputs_per_shard: int = 50_000
-    #: Estimated prompt tokens; 0 for no limit.
-    max_tokens_per_shard: int = 0
     max_concurrent_shards: int = 20
     #: Tries of a line, and stalls of a shard in a row.
     max_attempts: int = 3
@@ -66,13 +79,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     tenants: str = ""
     #: What an answer must be to count as success, as JSON; empty for nothing beside its status.
     accept: str = ""
-    #: One number, or `model=number` with commas between; 0 for none.
-    max_enqueued_tokens: str = "0"
-    first_enqueued_tokens: int = 0
-    #: Provider batches; 0 for no limit.
-    max_creates_per_hour: int = 2_000
-    #: Shards of all batches; 0 for no limit.
-    max_concurrent_submits: int = 100
     poll_floor_seconds: int = 30
     poll_ceiling_seconds: int = 3_600
     retry_floor_seconds: int = 30
@@ -107,12 +113,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 def read(environment: Mapping[str, str]) -> Settings:
     """Read the settings from variables; raises SettingsError, which names the variable that is missing or no number."""
     values: dict[str, str | int] = {}
-    required = Settings.__struct_fields__[: -len(Settings.__struct_defaults__)]
-    for name in Settings.__struct_fields__:
-        text = environment.get(name.upper())
+    for field in msgspec.structs.fields(Settings):
+        name, text = field.name, environment.get(field.name.upper())
         if text is not None:
-            values[name] = _number(name, text) if Settings.__annotations__[name] is int else text
-        elif name in required:
+            values[name] = _number(name, text) if field.type is int else text
+        elif field.required:
             raise SettingsError(f"{name.upper()} is not set; template.yaml sets it for every function")
     return Settings(**values)  # type: ignore[arg-type]  # the loop gave each field its own type
 

@@ -57,6 +57,10 @@ class Entry:
     scenario: Mapping[str, Any] = field(default_factory=dict)
     #: The status of a line that fails for a fault of its own; None if results do not tell it.
     bad_status: int | None = 400
+    #: What follows where there is no room: a service without a word for it is asked again.
+    when_full: str = "reuse"
+    #: When a job may be stopped and its results name each line that did not run.
+    tells_the_rest: tuple[str, ...] = ()
     #: Whether only the results of a job that has ended tell whose it is; until then `find` must say that it cannot tell.
     finds_at_end: bool = False
     #: Whether the service knows lines by their custom_ids; else rules of a scenario count lines from 1.
@@ -118,6 +122,7 @@ LOW_CREDIT: Final = "Your credit balance is too low to access the Anthropic API.
 DIALECTS: Final = [
     Entry(
         name="openai",
+        tells_the_rest=("while it runs",),
         speak=openai,
         line=chat_line,
         endpoint=CHAT,
@@ -129,6 +134,7 @@ DIALECTS: Final = [
     ),
     Entry(
         name="together",
+        when_full="retry",
         speak=together,
         line=chat_line,
         endpoint=CHAT,
@@ -156,6 +162,7 @@ DIALECTS: Final = [
     ),
     Entry(
         name="anthropic",
+        tells_the_rest=("before it runs", "while it runs"),
         speak=anthropic,
         line=message_line,
         endpoint="/v1/messages",
@@ -203,6 +210,7 @@ DIALECTS: Final = [
         full={"bedrock": {**ANY_NUMBER, "jobs_at_once": 0}},
         broke={"calls": [{"operation": "createBatch", "do": NO_PAYMENT}]},
         scenario={"bedrock": ANY_NUMBER},
+        tells_the_rest=("while it runs",),
         in_bucket=True,
     ),
 ]  # fmt: skip

@@ -53,8 +53,9 @@ def test_a_webhook_that_was_taken_is_known_until_it_expires(world: World) -> Non
 def test_a_provider_batch_is_linked_with_its_shard_as_long_as_the_shard_is_kept(world: World) -> None:
     batch_id = world.drop(jsonl([request("a")]))
     world.run_until_submitted(batch_id)
-    (provider_batch_id,) = world.provider.batches
-    assert world.services.batch_store.linked(provider_batch_id) == (batch_id, 0)
-    assert world.services.batch_store.linked("pb-of-others") is None
+    (provider_batch_id,), name = world.provider.batches, world.services.account().name
+    assert world.services.batch_store.linked(name, provider_batch_id) == (batch_id, 0)
+    assert world.services.batch_store.linked(name, "pb-of-others") is None
+    assert world.services.batch_store.linked("another", provider_batch_id) is None
     kept = world.services.batch_store.batch(batch_id).expires_at_ttl
-    assert record(f"PROVIDER#{provider_batch_id}", "LINK")["expires_at_ttl"] == kept
+    assert record(f"PROVIDER#{provider_batch_id}", f"LINK#{name}")["expires_at_ttl"] == kept

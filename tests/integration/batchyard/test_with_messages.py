@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -171,3 +172,40 @@ def test_whatever_effect_is_struck_each_line_is_paid_once(
         assert [each["custom_id"] for each in answers] == IDS[:5], strikes.struck
         made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
         assert sum(len(each["billed"]) for each in made) == 5, strikes.struck
+
+
+@pytest.mark.parametrize("was_made", [False, True])
+def test_a_lost_create_beside_running_batches_of_equal_size_asks_for_no_person(
+    emulator: Emulator, *, was_made: bool
+) -> None:
+    several = replace(CLAUDE, settings={"max_requests_per_shard": 20})
+    world = several.world()
+    lost = call("createMessageBatch", "2", connection="reset", after_effect=was_made)
+    emulator.play(seconds_per_batch=600, calls=[lost])
+    before = several.connect(world, emulator)
+    batch_id = several.upload(world, IDS)
+    told = run_side_by_side(world, emulator, batch_id)
+    assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == IDS
+    entries = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
+    assert (len(entries), sum(len(each["billed"]) for each in entries)) == (3, len(IDS))
+    assert all("There is nothing to do: a later look tells" in each for each in told)
+    assert bool(told) is was_made, "that it was not made is known while its siblings run"
+
+
+def run_side_by_side(world: World, emulator: Emulator, batch_id: str) -> set[str]:
+    """Play the three shards of a batch at once, each step when it is due; answer what the batch said that it waits for."""
+    assert plan(world.services, batch_id).last_shard == 2
+    due, told = {shard: (world.clock.now, Step(batch_id, shard)) for shard in range(3)}, set[str]()
+    for _ in range(300):
+        waiting = {shard: at for shard, (at, step) in due.items() if step.next != "done"}
+        if not waiting:
+            break
+        shard = min(waiting, key=lambda each: waiting[each])
+        later = max(0, int(waiting[shard] - world.clock.now))
+        world.clock.now = emulator.admin("/clock", {"seconds": later})["now"]
+        step = due[shard][1]
+        step = world.step(Step(batch_id, shard) if step.next == "continue" else step)
+        due[shard] = world.clock.now + step.wait_seconds, step
+        told |= set(filter(None, [world.services.batch_store.batch(batch_id).paused]))
+    assert assemble(world.services, batch_id) == "done"
+    return told

@@ -1,6 +1,7 @@
 """What each row of the table of services must be, and where it must come from."""
 
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -9,6 +10,9 @@ from batch_client import PROFILES, Facts, Profile
 from tests.unit.batch_client.fake_service import BATCH, answer, client_of
 
 each_profile = pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+ROOT = Path(__file__).parents[3]
+#: For people, and for what is yet to come: small rests that go together.
+UNREAD = {"source", "mixed_models", "least_lines"}
 HOURS = {"h": 1, "d": 24}
 
 
@@ -50,6 +54,13 @@ def test_limits_are_limits(profile: Profile) -> None:
     assert 0 < facts.price <= 1
     assert facts.room_size or facts.room != "jobs", "jobs that fill up without a number"
     assert not facts.room_size or facts.room in {"requests", "jobs"}
+
+
+def test_each_fact_is_read_by_the_code_that_it_decides_for() -> None:
+    """A fact that nothing reads decides nothing, and is a claim that no test can prove."""
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "layers").rglob("*.py"))
+    read = {name for name in Facts.__struct_fields__ if re.search(rf"facts\.{name}\b|self\.{name}\b", code)}
+    assert set(Facts.__struct_fields__) - read <= UNREAD
 
 
 @each_profile

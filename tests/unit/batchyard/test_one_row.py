@@ -110,6 +110,25 @@ def test_jobs_of_all_models_share_the_room(world_of: Row) -> None:
     assert list(world.services.account().token_ledgers.names()) == ["odd.test#"]
 
 
+@pytest.mark.parametrize(
+    ("room_of", "ledgers", "most"),
+    [("model", ["odd.test#m0", "odd.test#m1", "odd.test#m2"], 24), ("account", ["odd.test#"], 12)],
+)  # fmt: skip
+def test_requests_of_all_models_may_share_the_room(world_of: Row, room_of: str, ledgers: list[str], most: int) -> None:
+    world = world_of(settings={"max_requests_per_shard": 4}, room="requests", room_of=room_of, room_size=8)
+    batch_id, running = drop(world, 24, models=3), list[int]()
+    store = world.services.account().token_ledgers
+    for name in ledgers:
+        store.change(name, limit=8)  # as a refusal would teach; half as many more are tried later
+    for _ in side_by_side(world, batch_id):
+        at_once = [each for each in world.provider.batches.values() if not each.ended]
+        running.append(sum(len(world.provider.custom_ids(each)) for each in at_once))
+    assert max(running) == most
+    assert list(store.names()) == ledgers
+    assert [store.read(name).enqueued for name in ledgers] == [0] * len(ledgers)
+    assert world.run(batch_id) == "done"
+
+
 def test_requests_fill_the_room_of_their_model_and_what_is_over_goes_in_waves(world_of: Row) -> None:
     world = world_of(settings={"max_requests_per_shard": 10}, room="requests", room_size=10)
     batch_id = drop(world)
@@ -182,7 +201,7 @@ def test_a_batch_that_never_expires_is_taken_back_and_its_rest_is_sent_again_and
 
 
 def test_a_batch_that_expires_is_waited_for() -> None:
-    assert deadline(WAIT, 0, DAY, expires=True) == math.inf
+    assert deadline(WAIT, 0, DAY, Facts(expires=True)) == math.inf
 
 
 @pytest.mark.parametrize(("progress", "hours"), [("live", 0.6), ("end", 0.1), ("none", 0.1)])

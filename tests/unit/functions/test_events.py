@@ -778,7 +778,7 @@ def test_the_end_of_a_job_at_bedrock_advances_its_shard_and_of_another_job_nothi
     at_hand.provider.calls.clear()
     assert call(path) == {"next": "nothing"}
     assert at_hand.provider.calls == []
-    at_hand.batch_store.link("abc123def456", at_hand.batch_store.kept[BATCH_ID, SHARD])
+    at_hand.batch_store.link(at_hand.account().name, "abc123def456", at_hand.batch_store.kept[BATCH_ID, SHARD])
     for _ in range(2):
         assert call(path) == {"batch_id": BATCH_ID, "shard": SHARD, "next": "poll"}
     assert at_hand.provider.calls == ["retrieve_batch"] * 2, "what became of it is read from the service"

@@ -292,3 +292,14 @@ def test_a_fault_of_ours_is_told_in_the_same_envelope(
 
     monkeypatch.setattr(made.batch_store, "list_batches", broken)
     assert "secret" not in sound(ask("GET", ROOT, key), 500, "api_error")
+
+
+@pytest.mark.parametrize("named", [{}, {"provider": "claude"}])
+def test_a_batch_has_a_window_that_a_provider_of_messages_has(
+    named: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groq, claude = {"base_url": "https://api.groq.com/openai/v1"}, {"base_url": "https://api.anthropic.com"}
+    stack = MemoryServices(providers=json.dumps({"groq": groq, "claude": claude}), completion_window="7d")
+    monkeypatch.setattr(services, "current", lambda: stack)
+    shown = create(api_keys.create(stack.api_key_store, "acme"), asked("a", **named))
+    assert stack.batch_store.batch(shown["batchyard"]["batch_id"]).completion_window == "24h"

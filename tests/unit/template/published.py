@@ -20,6 +20,7 @@ from batchyard.planning.plan import plan
 from batchyard.providers.measured import MeasuredProvider
 from batchyard.recovery.sweep import sweep
 from batchyard.shards.cancel import cancel
+from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_batch
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
@@ -64,6 +65,7 @@ def published() -> frozenset[Metric]:
             sent_one_by_one,
             given_up,
             unread,
+            late,
             failing,
         ):
             path()
@@ -155,6 +157,18 @@ def unread() -> None:
     world = memory_world()
     world.services.sweep_store.keep_bookmark("inbox", {"rest_until": "soon"})
     assert sweep(world.services)["SetApart"] == 1
+
+
+def late() -> None:
+    """Fail to bring in what an ended provider batch answered, for a third of the time that the provider keeps it."""
+    world = memory_world(provider_profile="openai")
+    world.provider.polls_before_end = 0
+    batch_id = world.drop(lines(1))
+    world.run_until_submitted(batch_id)
+    assert (step := poll(world.services, Step(batch_id, 0))).next == "collect"
+    world.clock.now += 240 * HOUR
+    world.provider.before = [QuotaError("pay first", status=402)]
+    assert collect(world.services, step).next == "collect"
 
 
 def failing() -> None:

@@ -16,6 +16,7 @@ from tests.unit.functions.test_events import Context
 from tests.unit.template.cloudwatch import Data, Metric, alarms_at, metric
 from tests.unit.template.cloudwatch import emitted as taken_from
 from tests.unit.template.documents import Json, resources, state_machine, template
+from tests.unit.template.published import late
 
 ALARMS = resources("AWS::CloudWatch::Alarm")
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -54,6 +55,10 @@ FAULTS: dict[str, Points] = {
     "ThrottledAlarm": [(HELD_BACK, second, 3) for second in range(7 * MINUTE, HOUR, MINUTE)],
     "GivenUpAlarm": [(metric("Batchyard", "GivenUp", service="AWS::StackName"), 7 * MINUTE, 1)],
     "SetApartAlarm": [(metric("Batchyard", "SetApart", service="AWS::StackName"), 7 * MINUTE, 1)],
+    "ResultsAtRiskAlarm": [
+        (metric("Batchyard", "ResultsAtRisk", service="AWS::StackName"), second, 1)
+        for second in range(7 * MINUTE, 3 * HOUR, 10 * MINUTE)
+    ],
 }
 each_alarm = pytest.mark.parametrize("name", ALARMS)
 
@@ -162,3 +167,13 @@ def test_what_the_sweep_cannot_read_sets_the_alarm_off(
     points = list(taken_from(capsys.readouterr().out, 7 * MINUTE))
     assert FAULTS["SetApartAlarm"][0] in points
     assert alarms_at(ALARMS["SetApartAlarm"], Data(points), HOUR) == [10 * MINUTE]
+
+
+def test_answers_that_wait_for_a_large_part_of_their_life_set_the_alarm_off(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "AWS::StackName")
+    late()
+    points = list(taken_from(capsys.readouterr().out, 7 * MINUTE))
+    assert FAULTS["ResultsAtRiskAlarm"][0] in points
+    assert alarms_at(ALARMS["ResultsAtRiskAlarm"], Data(points), HOUR)[0] <= 15 * MINUTE

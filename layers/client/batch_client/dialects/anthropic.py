@@ -31,14 +31,14 @@ from ..errors import (
 )
 from ..json_fields import int_from, object_from, required_id, text_from, time_from
 from ..models import Page, RequestCounts
-from ..paging import all_items, query_of
+from ..paging import ListEnd, all_items, query_of
 from ..retry import harmless
 from ..sources import CHUNK_BYTES, Source
 from ..transport import JSON, Call
 from ..unknown_outcome import known_or_raise, never_sent
 from ..upload import StreamedBody
 from .anthropic_errors import refused, without_room
-from .anthropic_lines import HEAD, TAIL, Requests, decode, id_of, mark_of
+from .anthropic_lines import HEAD, LONGEST_LINE, TAIL, Requests, decode, id_of, mark_of
 from .lines import lines_of
 
 _BATCHES: Final = "/messages/batches"
@@ -55,6 +55,7 @@ class AnthropicDialect(Direct):
     def __init__(self, client: BatchClient, key_label: str = "", objects: object = None) -> None:  # noqa: ARG002 - as of each
         """Take the client; there is no metadata that could have the member `key_label`."""
         self._transport = client.transport.with_refusals(refused)
+        self._no_money = client.profile.facts.purse_empty
 
     def prepare(self, job: Job, lines: Source) -> Prepared | None:  # noqa: ARG002 - nothing is laid down
         """Do nothing: the lines go with `submit`."""
@@ -73,7 +74,9 @@ class AnthropicDialect(Direct):
                 lambda: self._transport.call(call, _look_from, never_sent), CreateOutcomeUnknown, "The batch"
             )
         except RateLimitError as error:
-            raise without_room(error) from error
+            if (full := without_room(error)) is None:
+                raise
+            raise full from error
         return made.data
 
     def look(self, job_id: str) -> Look:
@@ -98,34 +101,30 @@ class AnthropicDialect(Direct):
         have a request paid for twice.
         """
         unsure: list[Look] = []
-        try:
-            for seen in self._made_since(since):
-                if seen.id in but or (seen.counts is not None and seen.counts.total != job.count):
-                    continue
-                if (proof := self._is_of(job, seen)) is not None:
-                    if proof:
-                        return seen
-                    continue
-                unsure.append(seen)
-        except ProtocolError as error:
-            raise CannotTell(f"The list of batches is not to be trusted: {error.message}") from error
+        for seen in self._made_since(since):
+            if (seen.counts is not None and seen.counts.total != job.count) or seen.id in but:
+                continue
+            proof = self._is_of(job, seen)
+            if proof:
+                return seen
+            unsure += [seen] if proof is None else []
         if unsure:
             named = ", ".join(seen.id for seen in unsure[:_NAMED])
-            told = f"It may be {named}: only the results of a batch that has ended tell whose it is"
-            raise CannotTell(told, retryable=not all(seen.ended for seen in unsure))
+            message = f"It may be {named}: only the results of a batch that has ended tell whose it is"
+            raise CannotTell(message, retryable=not all(seen.ended for seen in unsure))
         return None
 
-    def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:
-        """Read the results of the batch.
+    def read(self, name: str, ids: Sequence[str] = (), key: str = "") -> Iterator[bytes]:
+        """Read the results of the batch, of which those with the mark of the job answer it.
 
         Results that break off are read again, in whatever order they come, without what was given.
         """
-        given, retrier = bytearray(len(ids)), self._transport.retrier
+        given, retrier, mark = bytearray(len(ids)), self._transport.retrier, mark_of(key)
         started, retry = retrier.clock.monotonic(), 0
         while True:
             before = sum(given)
             try:
-                yield from self._results(name, ids, given)
+                yield from self._results(name, ids, mark, given)
             except BatchClientError as error:
                 if sum(given) > before:
                     started, retry = retrier.clock.monotonic(), 0
@@ -134,8 +133,8 @@ class AnthropicDialect(Direct):
                     continue
                 if not isinstance(error, APIConnectionError):
                     raise
-                told = f"The results of {name} ended after {sum(given)} of {len(ids)}: {error.message}"
-                raise DownloadIncomplete(told, retryable=error.retryable) from error
+                message = f"The results of {name} ended after {sum(given)} of {len(ids)}: {error.message}"
+                raise DownloadIncomplete(message, retryable=error.retryable) from error
             else:
                 return
 
@@ -160,10 +159,18 @@ class AnthropicDialect(Direct):
         return self._transport.call(call, lambda answer: page_from(answer, _look_from)).data
 
     def _made_since(self, since: int) -> Iterator[Look]:
-        for seen in self.jobs():
-            if seen.created_at is not None and seen.created_at < since:
+        """Yield the batches since a time. Raises CannotTell if the list is not whole: a later one may be."""
+        end, jobs = ListEnd(since), self.jobs()
+        while True:
+            try:
+                seen = next(jobs, None)
+            except ProtocolError as error:
+                message = f"The list of batches is not to be trusted: {error.message}"
+                raise CannotTell(message, retryable=error.retryable) from error
+            if seen is None or end.passed(seen.created_at):
                 return
-            yield seen
+            if seen.created_at is None or seen.created_at >= since:
+                yield seen
 
     def _is_of(self, job: Job, seen: Look) -> bool | None:
         """Tell by the first of its results whether a batch is that of a job; None while nothing tells."""
@@ -175,7 +182,7 @@ class AnthropicDialect(Direct):
 
     def _first_id(self, seen: Look) -> str | None:
         with closing(self._opened(seen.id)) as response:
-            lines = lines_of(Body(response, self._transport.address.host).chunks())
+            lines = lines_of(Body(response, self._transport.address.host).chunks(), LONGEST_LINE)
             return id_of(next(lines, b""))
 
     def _opened(self, job_id: str) -> requests.Response:
@@ -184,14 +191,14 @@ class AnthropicDialect(Direct):
             Call(method="GET", path=f"{_path(job_id)}/results", headers=headers, may_leave=True)
         )
 
-    def _results(self, name: str, ids: Sequence[str], given: bytearray) -> Iterator[bytes]:
+    def _results(self, name: str, ids: Sequence[str], mark: str, given: bytearray) -> Iterator[bytes]:
         """Yield in chunks the lines of one answer that no earlier answer gave, and mark them in `given`."""
         held: list[bytes] = []
         size = 0
         try:
-            for told in self._lines(name, ids, given):
-                held.append(told)
-                size += len(told)
+            for line in self._lines(name, ids, mark, given):
+                held.append(line)
+                size += len(line)
                 if size >= CHUNK_BYTES:
                     yield b"".join(held)
                     held, size = [], 0
@@ -200,17 +207,17 @@ class AnthropicDialect(Direct):
             raise
         yield b"".join(held)
 
-    def _lines(self, name: str, ids: Sequence[str], given: bytearray) -> Iterator[bytes]:
-        before = bytes(given)
+    def _lines(self, name: str, ids: Sequence[str], mark: str, given: bytearray) -> Iterator[bytes]:
+        before, again = bytes(given), any(given)  # strays come with the first answer alone
         with closing(self._opened(name)) as response:
             body = Body(response, self._transport.address.host)
-            for line in lines_of(body.chunks()):
-                number, told = decode(line, ids)
+            for result in lines_of(body.chunks(), LONGEST_LINE):
+                number, line = decode(result, ids, mark, self._no_money)
                 if number is not None and not before[number]:
                     given[number] = 1
-                    yield told
-                elif number is None and not any(before):
-                    yield told
+                    yield line
+                elif number is None and not again:
+                    yield line
         if not body.proves_its_end and not all(given):
             raise APIConnectionError("nothing tells whether that is all")
 

@@ -5,15 +5,15 @@ number stands the mark of the job, by which a job whose answer was lost is told 
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
 
 from ..errors import SourceError
+from ..profiles import Sign
 from ..sources import Source
 from ..upload import chunks_of
-from .anthropic_errors import EMPTY_PURSE, is_empty_purse
 from .lines import STRAY, answered, body_of, failed, lines_of, read_line, result
 
 HEAD, TAIL = b'{"requests":[', b"]}"
@@ -28,6 +28,10 @@ _NOT_RUN: Final = {
     "canceled": ("batch_cancelled", "This request was not executed because the batch was cancelled."),
     "expired": ("batch_expired", "This request could not be executed before the completion window expired."),
 }
+#: The code that stands for an account that has no money, or may spend no more.
+EMPTY_PURSE: Final = "credit_balance_exhausted"
+#: The most bytes of a result: an answer of the most tokens there are has a few million.
+LONGEST_LINE: Final = 64 * 1024 * 1024
 
 
 class _Result(msgspec.Struct):
@@ -65,19 +69,23 @@ def encode(line: bytes, mark: str, number: int) -> bytes:
     return b'{"custom_id":"%s-%d","params":%s}' % (mark.encode(), number, body_of(line, number))
 
 
-def decode(line: bytes, ids: Sequence[str]) -> tuple[int | None, bytes]:
-    """Return the number of the request that a line answers, and OpenAI's line of it; None for an answer to no request."""
+def decode(line: bytes, ids: Sequence[str], mark: str, no_money: Iterable[Sign] = ()) -> tuple[int | None, bytes]:
+    """Return the number of the request that a line answers, and OpenAI's line of it.
+
+    None for an answer to no request of the job with this mark. `no_money` tells how an account without money looks.
+    """
     found = read_line(_LINE, line)
-    number = number_in(found.custom_id) if found else None
+    number = number_in(found.custom_id, mark) if found else None
     if found is None or number is None or number >= len(ids):
         return None, STRAY
-    return number, result(found.custom_id, ids[number], _told(found.result))
+    return number, result(found.custom_id, ids[number], _outcome(found.result, no_money))
 
 
-def number_in(custom_id: str) -> int | None:
-    """Return the number of the request with this id; None if no job of ours has such."""
-    digits = custom_id.rpartition("-")[2]
-    return int(digits) if digits.isdecimal() and digits.isascii() and len(digits) < _MARK_DIGITS else None
+def number_in(custom_id: str, mark: str) -> int | None:
+    """Return the number of the request with this id; None if the job with this mark has no such."""
+    its, _, digits = custom_id.rpartition("-")
+    ours = its == mark and digits.isdecimal() and digits.isascii() and len(digits) < _MARK_DIGITS
+    return int(digits) if ours else None
 
 
 def id_of(line: bytes) -> str | None:
@@ -86,7 +94,7 @@ def id_of(line: bytes) -> str | None:
     return found.custom_id if found else None
 
 
-def _told(found: _Result) -> bytes:
+def _outcome(found: _Result, no_money: Iterable[Sign]) -> bytes:
     if found.type == "succeeded" and bytes(found.message):
         return answered(200, None, bytes(found.message))
     if found.type in _NOT_RUN:
@@ -95,9 +103,10 @@ def _told(found: _Result) -> bytes:
         envelope = _ENVELOPE.decode(found.error)
     except (ValueError, RecursionError):
         return failed(found.type[:64] or "no_result", "The service answered in a way that is not known.")
-    if is_empty_purse(envelope.error.type, envelope.error.message):  # by its type alone it would be the request's fault
-        return failed(EMPTY_PURSE, envelope.error.message)
-    status = _STATUSES.get(envelope.error.type, _UNKNOWN_ERROR)
+    error = envelope.error
+    if any(sign.shows(None, {error.type}, error.message) for sign in no_money):  # by type it may be the request's fault
+        return failed(EMPTY_PURSE, error.message)
+    status = _STATUSES.get(error.type, _UNKNOWN_ERROR)
     return answered(status, envelope.request_id, bytes(found.error))
 
 

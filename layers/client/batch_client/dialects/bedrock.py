@@ -106,7 +106,7 @@ class BedrockDialect(Direct):
                 return seen
         return None
 
-    def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:
+    def read(self, name: str, ids: Sequence[str] = (), key: str = "") -> Iterator[bytes]:  # noqa: ARG002 - numbers tell
         """Read the records of a result, in whatever order they are."""
         return results_of(self._store.objects.read(name), ids)
 

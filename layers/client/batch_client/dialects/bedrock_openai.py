@@ -52,7 +52,7 @@ class BedrockOpenAIDialect(OpenAIDialect):
         """Cancel the batch."""
         return self._with_results(self._client.cancel_batch(job_id))
 
-    def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:  # noqa: ARG002 - the lines hold them
+    def read(self, name: str, ids: Sequence[str] = (), key: str = "") -> Iterator[bytes]:  # noqa: ARG002 - the lines hold them
         """Read a result."""
         return self._store.objects.read(name)
 

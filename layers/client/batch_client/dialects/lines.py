@@ -1,5 +1,6 @@
 """What the dialects share whose lines differ from OpenAI's: parting lines, reading them leniently, writing OpenAI's results."""
 
+import math
 from collections.abc import Iterator
 from typing import Final, TypeVar
 
@@ -31,16 +32,25 @@ def body_of(line: bytes, number: int) -> bytes:
         raise SourceError(f"Line {number + 1} is no request with a body") from error
 
 
-def lines_of(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the lines of chunks, each with its line end, if it has one."""
+def lines_of(chunks: Iterator[bytes], longest: float = math.inf) -> Iterator[bytes]:
+    """Yield the lines of chunks, each with its line end, if it has one.
+
+    A line of more than `longest` bytes is not held: it comes as nothing, as soon as it is too long.
+    """
     rest: list[bytes] = []
+    size, skips = 0, False
     for chunk in chunks:
         start = 0
         while (end := chunk.find(b"\n", start) + 1) > 0:
             rest.append(chunk[start:end])
-            yield b"".join(rest)
-            rest, start = [], end
-        if start < len(chunk):
+            if not skips:
+                yield b"".join(rest)
+            rest, size, skips, start = [], 0, False, end
+        size += len(chunk) - start
+        if size > longest and not skips:
+            yield b""
+            rest, skips = [], True
+        elif start < len(chunk) and not skips:
             rest.append(chunk[start:])
     if rest:
         yield b"".join(rest)

@@ -78,7 +78,9 @@ class MistralDialect(OpenAIDialect):
                 lambda: self._transport.call(call, self._seen, never_sent), CreateOutcomeUnknown, "The job"
             )
         except RateLimitError as error:
-            raise without_room(error) from error
+            if (full := without_room(error)) is None:
+                raise
+            raise full from error
         return made.data
 
     def look(self, job_id: str) -> Look:

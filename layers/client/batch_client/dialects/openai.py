@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from ..client import BatchClient
-from ..dialect import Input, Job, Look, Prepared, State
+from ..dialect import PATIENCE, Input, Job, Look, Prepared, State
 from ..errors import NotFoundError
 from ..http_info import HttpInfo
 from ..models import Batch, BatchError, File
@@ -61,8 +61,8 @@ class OpenAIDialect:
         found = self._client.find_batch(self._key_label, job.key, since, input_file_id=job.prepared, but=but)
         return None if found is None else self._look(found)
 
-    def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:  # noqa: ARG002 - the lines hold them
-        """Download an output or error file."""
+    def read(self, name: str, ids: Sequence[str] = (), key: str = "") -> Iterator[bytes]:  # noqa: ARG002 - in the lines
+        """Download an output or error file, whose lines have their custom_ids."""
         return self._client.download_file(name)
 
     def forget(self, name: str) -> bool:
@@ -82,7 +82,7 @@ class OpenAIDialect:
         for file in self._client.iter_files(purpose="batch", after=after):
             yield Input(file.id, file.filename, file.created_at)
 
-    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = PATIENCE) -> HttpInfo[bytes]:
         """Send a request to its endpoint."""
         return self._client.send(url, body, patience)
 

@@ -5,8 +5,10 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-#: What fills up, so that a service takes no more: prompt tokens of a model, requests of a model, or batches.
+#: What fills up, so that a service takes no more: prompt tokens, requests, or batches.
 Room = Literal["tokens", "requests", "jobs", "nothing"]
+#: What requests or tokens are counted by: each model has a room of its own, or all models of the account share one.
+RoomOf = Literal["model", "account"]
 #: What finds the batch of a lost create: a token of the create, our metadata, a name, the time and the number of requests; or
 #: nothing for sure.
 Lookup = Literal["token", "metadata", "name", "time", "none"]
@@ -73,6 +75,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     #: Whether it may take the urls of any other service, too, as a gateway does.
     any_url: bool = False
     room: Room = "tokens"
+    room_of: RoomOf = "model"
     #: How many requests or jobs may be there at once, at least; 0 where the service has yet to tell.
     room_size: int = 0
     lookup: Lookup = "metadata"
@@ -100,6 +103,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     #: Keys of a batch's metadata that mean something to the service.
     reserved_metadata: tuple[str, ...] = ()
 
+    @property
+    def shares_room(self) -> bool:
+        """Tell whether all models fill the same room, as batches always do."""
+        return self.room == "jobs" or self.room_of == "account"
+
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Describe how one service differs from OpenAI: in how it is called, and in its facts."""
@@ -119,7 +127,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     query: Mapping[str, str] = {}  # msgspec copies an empty default for each object
     #: The service's own words for a file's purpose.
     purposes: Mapping[str, str] = {}
-    #: The path that takes an input.
+    #: The path that takes an input; empty where the requests go with the create.
     upload_path: str = "/files"
     #: More members of its form; `{filename}` stands for the name of the input.
     upload_form: Mapping[str, str] = {}

@@ -149,12 +149,12 @@ MIMO = Profile(
 )  # fmt: skip
 ANTHROPIC = Profile(
     name="anthropic", title="Anthropic", hosts=("api.anthropic.com",), dialect="anthropic", root="/v1",
-    key_header="x-api-key", key_prefix="", headers={"anthropic-version": "2023-06-01"},
+    key_header="x-api-key", key_prefix="", upload_path="", headers={"anthropic-version": "2023-06-01"},
     facts=Facts(
         source="platform.claude.com docs: batch-processing, errors, rate-limits, 2026-08-21; anthropic-python 2.14.0",
         most_lines=100_000, most_bytes=256_000_000, most_inputs=0, mixed_models=True, endpoints=("/v1/messages",),
-        endpoints_alone=True,
-        room="requests", room_size=200_000, lookup="time", progress="end", results_kept=29 * DAY, price=0.5,
+        endpoints_alone=True, room="requests", room_of="account", room_size=200_000, lookup="time", progress="end",
+        results_kept=29 * DAY, price=0.5,
         sellers=("anthropic",),
         purse_empty=(
             Sign(400, "invalid_request_error", "credit balance is too low"),

@@ -183,14 +183,14 @@ class BatchStore(Table):
                 self._dynamodb.put_item(**put)
         return saved
 
-    def link(self, provider_batch_id: str, shard: Shard) -> None:
-        """Record which shard a provider batch was made for."""
+    def link(self, provider: str, provider_batch_id: str, shard: Shard) -> None:
+        """Record which shard a provider batch was made for; two providers may give two batches one id."""
         owner = {"batch_id": shard.batch_id, "shard": shard.shard, "expires_at_ttl": shard.expires_at_ttl}
-        self._put(_link_key(provider_batch_id), owner, ANY)
+        self._put(_link_key(provider, provider_batch_id), owner, ANY)
 
-    def linked(self, provider_batch_id: str) -> LinkedShard | None:
-        """Read which shard a provider batch was made for; None if that is not recorded."""
-        found = self._find(_link_key(provider_batch_id))
+    def linked(self, provider: str, provider_batch_id: str) -> LinkedShard | None:
+        """Read which shard a provider's batch was made for; None if that is not recorded."""
+        found = self._find(_link_key(provider, provider_batch_id))
         return LinkedShard(found["batch_id"], found["shard"]) if found else None
 
 
@@ -212,8 +212,8 @@ def _new(batch: Batch) -> dict[str, object]:
     return {**members(batch), **_index_key(batch), **unsettled}
 
 
-def _link_key(provider_batch_id: str) -> dict[str, str]:
-    return {"pk": f"PROVIDER#{provider_batch_id}", "sk": "LINK"}
+def _link_key(provider: str, provider_batch_id: str) -> dict[str, str]:
+    return {"pk": f"PROVIDER#{provider_batch_id}", "sk": f"LINK#{provider}"}
 
 
 def _shard_key(batch_id: str, number: int) -> dict[str, str]:

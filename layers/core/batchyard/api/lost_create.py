@@ -65,7 +65,7 @@ def keep(services: Services, batch: Batch, word: Word) -> int | None:
     if batch.ended:
         raise _conflict(f"Cannot resume a batch with status '{batch.status}'.")
     shards = list(services.batch_store.shards(batch.batch_id))
-    if any(_has(shard, word) for shard in shards):
+    if any(_has(shard, word) for shard in shards if word.shard in {None, shard.shard}):
         return None
     shard, now = _chosen([shard for shard in shards if _waits(shard)], word), services.now()
     attempt, said = shard.attempts[-1], word.provider_batch_id or ""
@@ -110,7 +110,7 @@ def _chosen(waiting: list[Shard], word: Word) -> Shard:
         raise invalid_request(BatchError("missing_required_parameter", message, SHARD))
     which = "No shard of this batch" if word.shard is None else f"Shard {word.shard}"
     others = f" These wait: {numbers}." if waiting else " Leave the body out to resume the batch."
-    raise _conflict(f"{which} waits to be told what came of a lost 'POST /batches'; nothing was changed.{others}")
+    raise _conflict(f"{which} waits to be told what came of a lost create; nothing was changed.{others}")
 
 
 def _conflict(message: str) -> ApiError:

@@ -24,7 +24,8 @@ from batchyard.gateway.paging import page_limit
 from batchyard.lines.messages import MESSAGES
 from batchyard.message_batches import shapes
 from batchyard.message_batches.requests import lines_of
-from batchyard.providers.windows import windows_for
+from batchyard.providers.routing import takes_url
+from batchyard.providers.windows import windows_for, windows_of
 from batchyard.services import Services
 
 LIMITS: Final = (20, 1_000)  # entries of a page: usually, and at most
@@ -109,10 +110,21 @@ def _keep(services: Services, tenant: str, file_id: str, data: bytes) -> None:
 
 def _wanted(services: Services, given: dict[str, Any], way: str, **members: Any) -> BatchRequest:  # noqa: ANN401 - members of Batch
     """Check the members that are ours, and return the request for a batch whose results are wanted in Anthropic's shape."""
-    window = services.settings.completion_window
+    window = _window(services, given.get("provider"))
     windows = windows_for(services.accounts, given.get("provider"), {window})
     wanted = check({**given, "endpoint": MESSAGES, "completion_window": window}, windows, services.accounts)
     return replace(wanted, options={**wanted.options, "messages_input": way, **members})
+
+
+def _window(services: Services, provider: object) -> str:
+    """Return the window of the stack, or the first one of a provider of messages, if none of these has that of the stack."""
+    usual, accounts = services.settings.completion_window, services.accounts.items()
+    theirs = [
+        windows_of(each) for name, each in accounts if provider in (None, name) and takes_url(each.entry, MESSAGES)
+    ]
+    if not theirs or any(each.take(usual) for each in theirs):
+        return usual
+    return next(each.named[0] for each in theirs if each.named)
 
 
 def retrieve(services: Services, tenant: str, message_batch_id: str, origin: str) -> dict[str, Any]:

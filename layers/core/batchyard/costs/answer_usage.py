@@ -18,6 +18,12 @@ class Details(msgspec.Struct, frozen=True, gc=False):
     image_tokens: int | None = 0
 
 
+class CacheCreation(msgspec.Struct, frozen=True, gc=False):
+    """The tokens of a message that were written to the cache, by how long they are kept there."""
+
+    ephemeral_1h_input_tokens: int | None = 0
+
+
 class BodyUsage(msgspec.Struct, frozen=True, gc=False):
     """Tokens as the chat, completions and embeddings endpoints name them, as responses does, and as Anthropic's messages do."""
 
@@ -33,6 +39,7 @@ class BodyUsage(msgspec.Struct, frozen=True, gc=False):
     #: Of messages, which count these beside `input_tokens`: written to the cache, and read from there.
     cache_creation_input_tokens: int | None = 0
     cache_read_input_tokens: int | None = 0
+    cache_creation: CacheCreation | None = None
 
 
 _NO_DETAILS: Final = Details()
@@ -69,7 +76,9 @@ def _counted_apart(used: list[BodyUsage]) -> Usage:
     native = [each for each in used if not each.prompt_tokens and each.input_tokens_details is None]
     written = _counts([each.cache_creation_input_tokens or 0 for each in native])
     read = _counts([each.cache_read_input_tokens or 0 for each in native])
-    return Usage(sum(written) + sum(read), sum(read), total_tokens=sum(written) + sum(read))
+    hour = _counts([each.cache_creation.ephemeral_1h_input_tokens or 0 for each in native if each.cache_creation])
+    both = sum(written) + sum(read)
+    return Usage(both, sum(read), total_tokens=both, written_tokens=sum(written), written_hour_tokens=sum(hour))
 
 
 def _image_tokens(details: list[Details]) -> int:

@@ -22,12 +22,21 @@ class Price(NamedTuple):
     output: Decimal
     #: Where the price comes from, in words for people.
     basis: str
+    #: Of input that is written to the cache; None where it costs what other input costs.
+    written: Decimal | None = None
+    #: Of input that is written to the cache for an hour; None where it costs what `written` does.
+    written_hour: Decimal | None = None
+
+    def times(self, share: Decimal, basis: str) -> "Price":
+        """Return a share of the price."""
+        each = [None if price is None else price * share for price in (self.written, self.written_hour)]
+        return Price(self.input * share, self.cached * share, self.output * share, basis, *each)
 
 
 class Cost(msgspec.Struct, frozen=True, omit_defaults=True):
     """An amount in parts of 1 / PER_DOLLAR dollars."""
 
-    #: Input tokens that were not cached.
+    #: Input tokens that were not read from the cache.
     input: int = 0
     cached: int = 0
     #: Output tokens, with reasoning tokens among them.
@@ -59,12 +68,23 @@ class Cost(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def cost_of(usage: Usage, price: Price | None) -> Cost:
-    """Return what tokens cost; the cached ones are among the input tokens."""
+    """Return what tokens cost; those read from a cache, and those written there, are among the input tokens."""
     if price is None:
         return Cost(unpriced=usage.input_tokens + usage.output_tokens)
     cached = min(usage.cached_tokens, usage.input_tokens)
-    counted = (usage.input_tokens - cached, price.input), (cached, price.cached), (usage.output_tokens, price.output)
-    return Cost(*(int(tokens * per_million * PER_DOLLAR / 1_000_000) for tokens, per_million in counted))
+    fresh = usage.input_tokens - cached
+    spent = fresh * price.input + _extra_of_written(usage, price, fresh), cached * price.cached
+    return Cost(*(int(each * PER_DOLLAR / 1_000_000) for each in (*spent, usage.output_tokens * price.output)))
+
+
+def _extra_of_written(usage: Usage, price: Price, fresh: int) -> Decimal:
+    """Return what tokens cost, in millionths of a dollar, beyond the price of other input, as they are written to the cache."""
+    if price.written is None or not usage.written_tokens:
+        return Decimal(0)
+    written = min(usage.written_tokens, fresh)
+    of_hour = min(usage.written_hour_tokens, written)
+    dearer = (price.written if price.written_hour is None else price.written_hour) - price.written
+    return written * (price.written - price.input) + of_hour * dearer
 
 
 def dollars(amount: int, digits: int = SHOWN_DIGITS) -> float:

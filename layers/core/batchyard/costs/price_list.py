@@ -48,6 +48,12 @@ class Listed(msgspec.Struct, frozen=True):
     image_output: Decimal | None = None
     batch_image_input: Decimal | None = None
     batch_image_output: Decimal | None = None
+    #: Of input that is written to the cache; None where it costs what other input costs.
+    written: Decimal | None = None
+    #: Of input that is written to the cache for an hour; None where it costs what `written` does.
+    written_hour: Decimal | None = None
+    batch_written: Decimal | None = None
+    batch_written_hour: Decimal | None = None
 
 
 class PriceList(msgspec.Struct, frozen=True):

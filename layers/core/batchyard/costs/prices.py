@@ -121,7 +121,10 @@ def batch_price(sellers: Sellers, model: str) -> Price | None:
     found = find(sellers.same, model.lower())
     if found is None or found.batch_input is None or found.batch_output is None:
         return _part(full_price(sellers, model), Decimal(sellers.share))
-    return Price(found.batch_input, _or(found.batch_cached, found.batch_input), found.batch_output, BATCH)
+    return Price(
+        found.batch_input, _or(found.batch_cached, found.batch_input), found.batch_output, BATCH, found.batch_written,
+        found.batch_written_hour,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1_000)
@@ -137,14 +140,17 @@ def flex_price(sellers: Sellers, model: str) -> Price | None:
 def full_price(sellers: Sellers, model: str) -> Price | None:
     """Look up what a model costs outside of a batch; None if the price is not known."""
     found = listed(sellers, model)
-    return Price(found.input, _or(found.cached, found.input), found.output, FULL) if found else None
+    if found is None:
+        return None
+    cached = _or(found.cached, found.input)
+    return Price(found.input, cached, found.output, FULL, found.written, found.written_hour)
 
 
 def _part(price: Price | None, share: Decimal) -> Price | None:
     """Return a share of a full price; the basis says that it is no listed one."""
     if price is None or share == 1:
         return price
-    return Price(price.input * share, price.cached * share, price.output * share, SHARE)
+    return price.times(share, SHARE)
 
 
 def _or(price: Decimal | None, other: Decimal) -> Decimal:

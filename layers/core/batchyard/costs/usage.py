@@ -19,6 +19,9 @@ class Usage(msgspec.Struct, frozen=True):
     #: Of the input and of the output, where the provider tells: tokens of pictures have prices of their own.
     image_input_tokens: int = 0
     image_output_tokens: int = 0
+    #: Of the input, and not cached: written to the cache; and those of them that are kept there for an hour.
+    written_tokens: int = 0
+    written_hour_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         """Sum member by member."""

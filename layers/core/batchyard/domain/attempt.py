@@ -58,6 +58,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     provider_status: str | None = None
     #: Whether a look has shown that the provider had room for it.
     taken_in: bool = False
+    #: Since when looks have shown that the provider batch has ended.
+    over_since: int | None = None
     ended_at: int | None = None
     #: None while the attempt is under way.
     end: End | None = None

@@ -106,6 +106,12 @@ class KeyMissing(BatchyardError, InvalidArgumentError):  # noqa: N818 - names wh
         )
 
     @classmethod
+    def of_role(cls) -> Self:
+        """Tell that there is no role, or user, of AWS to sign with."""
+        what = "There are no credentials of AWS to sign the provider's requests with."
+        return cls(f"{what} The operator gives the function a role that has some. Then the batch goes on by itself.")
+
+    @classmethod
     def of_unknown(cls, provider: str) -> Self:
         """Tell that the settings do not name a provider any more that a shard goes to."""
         what = f"Providers names no provider {provider} any more, which has shards of this batch."

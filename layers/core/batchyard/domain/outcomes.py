@@ -177,11 +177,13 @@ def usage_of_batch(used: ProviderUsage | None) -> Usage | None:
 
 
 def with_pictures(of_batch: Usage | None, of_answers: Usage) -> Usage:
-    """Return what a provider batch used; only the answers tell how many tokens of it are those of pictures."""
+    """Return what a provider batch used; only the answers tell which tokens of it have prices of their own."""
     if of_batch is None:
         return of_answers
-    told = of_answers.image_input_tokens, of_answers.image_output_tokens
-    return msgspec.structs.replace(of_batch, image_input_tokens=told[0], image_output_tokens=told[1])
+    return msgspec.structs.replace(
+        of_batch, image_input_tokens=of_answers.image_input_tokens, image_output_tokens=of_answers.image_output_tokens,
+        written_tokens=of_answers.written_tokens, written_hour_tokens=of_answers.written_hour_tokens,
+    )  # fmt: skip
 
 
 def answer_line(

@@ -34,6 +34,8 @@ UNKNOWN_FLOOR: Final = 10  # seconds
 UNKNOWN_FOR: Final = 300  # seconds
 # Results that live short are noticed while most of their life is left: of a day, after half an hour.
 SHARE_OF_KEPT: Final = 1 / 48
+# Results that wait for longer are in danger, whoever or whatever keeps them from being brought in.
+SHARE_AT_RISK: Final = 1 / 4
 JITTER: Final = 0.1
 MOST_DOUBLINGS: Final = 16
 
@@ -62,6 +64,16 @@ def poll_wait(now: Seen, before: Seen, total: int, floor: int, ceiling: int, cha
 def most_wait(ceiling: int, kept: int) -> int:
     """Return the longest wait between two looks where the provider keeps results for `kept` seconds; 0 is for ever."""
     return min(ceiling, max(1, round(kept * SHARE_OF_KEPT))) if kept else ceiling
+
+
+def most_rest(rest: int, kept: int) -> int:
+    """Return how long a shard whose step died may rest, where the provider keeps results for `kept` seconds; 0 is for ever."""
+    return min(rest, round(kept * SHARE_AT_RISK)) if kept else rest
+
+
+def is_at_risk(waited: float, kept: int) -> bool:
+    """Tell whether results have waited for a large part of the `kept` seconds that the provider keeps them; 0 is for ever."""
+    return kept > 0 and waited >= kept * SHARE_AT_RISK
 
 
 def remembered(now: Seen, before: Seen) -> Seen:

@@ -181,7 +181,7 @@ def is_key_refused(error: BatchClientError) -> bool:
 
 
 def is_sure_refusal(error: BatchClientError) -> bool:
-    """Tell whether a `POST /batches` made no batch: a timeout, a conflict or a failing server may come after the effect.
+    """Tell whether a create made no batch: a timeout, a conflict or a failing server may come after the effect.
 
     A request that was never sent made none either: without a connection, or with a key that no header can carry.
     """

@@ -53,6 +53,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     file_lines: int = 0
     #: Since when the provider processes this file; 0: no more than is known, the file is ready.
     file_pending_since: int = 0
+    #: When it was uploaded; 0 in a record from before this was kept.
+    file_since: int = 0
     #: The most tokens, by our estimate, of the next attempt (0: no bound).
     wave: int = 0
     #: The size of the smallest file of it that the provider refused as too large; 0: none.
@@ -109,8 +111,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def attempt(self) -> Attempt | None:
         """Return the attempt under way, if there is one."""
-        last = self.attempts[-1] if self.attempts else None
-        return last if last is not None and last.ended_at is None else None
+        return self.attempts[-1] if self.attempts and self.attempts[-1].ended_at is None else None
 
     @property
     def usage(self) -> Usage:
@@ -178,11 +179,11 @@ def with_new_attempt(shard: Shard, now: int) -> Shard:
     """Return the shard with a new attempt; the oldest attempts that left and used nothing are dropped."""
     number = shard.attempts[-1].number + 1 if shard.attempts else 1
     attempt = Attempt(number=number, started_at=now, lines=shard.unfinished)
-    kept = [old for old in shard.attempts[:-KEPT_ATTEMPTS] if _left_something(old)]
+    kept = (*filter(_left_something, shard.attempts[:-KEPT_ATTEMPTS]), *shard.attempts[-KEPT_ATTEMPTS:])
     completed = sum(attempt.succeeded for attempt in shard.attempts)  # and not what the provider counted
-    grown = shard.wave * 3 // 2 if shard.attempts and shard.attempts[-1].end is not End.FAILED else shard.wave
-    attempts = [*kept, *shard.attempts[-KEPT_ATTEMPTS:], attempt]
-    return with_members(shard, wave=grown, completed=completed, attempts=attempts)
+    grows = shard.attempts and shard.attempts[-1].end is not End.FAILED and not shard.stalls
+    wave = shard.wave * 3 // 2 if grows else shard.wave
+    return with_members(shard, wave=wave, completed=completed, attempts=[*kept, attempt])
 
 
 def is_full(shard: Shard) -> bool:
@@ -222,8 +223,7 @@ def with_progress(shard: Shard, now: int) -> Shard:
     known, counts = shard.progress, [shard.completed, shard.failed]
     if (known[-2:] or [0, 0]) == counts:
         return shard
-    if known[-POINT:-2] == [now]:
-        known = known[:-POINT]
+    known = known[:-POINT] if known[-POINT:-2] == [now] else known
     grown = [*known, now, *counts]
     if len(grown) > MOST_POINTS * POINT:
         times = grown[::POINT]

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from batch_client import Facts
 from batchyard.costs.bill import SHOWN_NAME
 from batchyard.costs.cost import PER_DOLLAR
 from batchyard.domain import statuses
@@ -15,11 +16,19 @@ from batchyard.domain.numbers import DAY, HOUR, amount
 from batchyard.domain.shard import Shard
 
 WAIT, RESUBMIT, FINISH = "wait", "resubmit", "finish"
+USUAL: Final = Facts()
 ACTIONS: Final = frozenset({WAIT, RESUBMIT, FINISH})
 # The last tenth of the window is for the cancel, which may take ten minutes, and for the lines that are sent again.
 WAITED_FOR: Final = 0.9
 OVERTIME: Final = 12 * HOUR
 CANCELLED: Final = BatchError("batch_cancelled", "The batch was cancelled before this request was finished.")
+# What a provider says of a cancel, or of an expiry, that loses what was answered; and the word for its lines.
+LEAVES_NOTHING: Final = "nothing"
+CANCELLED_AND_LOST: Final = BatchError(
+    "batch_cancelled",
+    "The batch was cancelled, and this provider keeps no answers of a cancelled batch: the request may have been run, "
+    "and billed.",
+)
 CUT_SHORT: Final = BatchError("server_error", "The results were put together before this request was finished.")
 MAX_COST: Final = BatchError(
     "max_cost_reached",
@@ -46,15 +55,19 @@ def why_stopped(batch: Batch, shard: Shard) -> BatchError | None:
     return {statuses.IN_PROGRESS: None, statuses.FINALIZING: CUT_SHORT}.get(batch.status, CANCELLED)
 
 
-def deadline(action: str, created_at: int, window: int, *, expires: bool = True) -> float:
+def deadline(action: str, created_at: int, window: int, facts: Facts = USUAL) -> float:
     """Return when the unfinished lines are taken back to be sent again, in Unix seconds; infinity where nothing is.
 
-    With the action `wait` the provider's own expiry is waited for. Where no provider batch expires, one that has outlived its
-    window by `OVERTIME` is taken for one that never ends.
+    With `wait` the provider's own expiry is waited for, unless a cancel leaves answers and the expiry none. Where a cancel
+    leaves none, only what has outlived its window by `OVERTIME` is taken back: it never ends.
     """
-    if action in {RESUBMIT, FINISH}:
+    if facts.after_cancel == LEAVES_NOTHING:
+        early = False
+    else:
+        early = action in {RESUBMIT, FINISH} or (facts.expires and facts.after_expiry == LEAVES_NOTHING)
+    if early:
         return created_at + window * WAITED_FOR
-    return math.inf if expires else created_at + window + OVERTIME
+    return math.inf if facts.expires else created_at + window + OVERTIME
 
 
 def cost_limit_reached(batch: Batch, shards: Iterable[Shard], shard: Shard) -> BatchError | None:

@@ -1,6 +1,7 @@
 """A request of API Gateway."""
 
 import base64
+import re
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ from batchyard.domain.errors import ApiError
 from batchyard.gateway.content import takes_gzip
 
 JSON: Final = "application/json"
+BRIDGE: Final = "batchyard-bridge"  # the header by which a bridge says where it is
+LOOPBACK: Final = re.compile(r"http://(127\.0\.0\.1|localhost):[0-9]{1,5}")
 
 
 class Request:
@@ -42,8 +45,12 @@ class Request:
     def origin(self) -> str:
         """Return the address by which the client reached this API, without a path; empty if the request does not say.
 
-        API Gateway says both. Clients put their own base URL before a path alone.
+        API Gateway says both. Clients put their own base URL before a path alone. A bridge on the caller's own machine says
+        where that is; no other address is believed.
         """
+        bridge = self.header(BRIDGE) or ""
+        if LOOPBACK.fullmatch(bridge):
+            return bridge
         scheme, host = self.header("x-forwarded-proto"), self.header("host")
         return f"{scheme}://{host}" if scheme and host else ""
 

@@ -10,8 +10,7 @@ from batchyard.domain.outcomes import NOT_ACCEPTED
 from batchyard.domain.policy import Outcome, of_code
 from batchyard.message_batches.envelope import kind_of
 
-# The codes of lines that never ran, and the result that Anthropic has for each.
-NEVER_RAN: Final = {"batch_cancelled": "canceled", "batch_expired": "expired"}
+CANCELLED: Final = "batch_cancelled"  # the code of a line that never ran, as its user wished
 BUDGET: Final = "budget_exceeded"
 _SUCCEEDED: Final = b'{"custom_id":%s,"result":{"type":"succeeded","message":%s}}\n'
 
@@ -47,8 +46,8 @@ def _slowly(line: bytes) -> dict[str, Any]:
     body, code = _object(response.get("body")), error.get("code")
     if answer is not None and code != NOT_ACCEPTED and outcomes.outcome_of(answer) is Outcome.SUCCEEDED:
         return _named(members, {"type": "succeeded", "message": response.get("body")})
-    if code in NEVER_RAN:
-        return _named(members, {"type": NEVER_RAN[code]})
+    if code == CANCELLED:
+        return _named(members, {"type": "canceled"})
     if not error and body.get("type") == "error":
         return _named(members, {"type": "errored", "error": body})
     told = error or _object(body.get("error"))

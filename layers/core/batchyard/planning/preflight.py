@@ -169,7 +169,8 @@ def too_dear(found: Preflight, most: str) -> BatchError | None:
 def _with_waves(services: Services, model: ModelEstimate) -> ModelEstimate:
     """Add how often the token limit of the model would be filled, if the limit is set or was learned."""
     account = services.account(model.provider)
-    limit = account.token_ledgers.limit(model.model) if account.facts.room == "tokens" else None
+    of_model = account.facts.room == "tokens" and not account.facts.shares_room
+    limit = account.token_ledgers.limit(model.model) if of_model else None
     waves = -(-model.estimated_input_tokens // limit) if limit else None
     return msgspec.structs.replace(model, waves=waves)
 

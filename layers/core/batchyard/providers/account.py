@@ -29,11 +29,11 @@ class Account:
 
     def __init__(
         self, settings: Settings, entry: Entry, secret: Callable[[], Secret], bucket: Callable[[], Bucket],
-        provider: Dialect | None = None,
+        dialect: Dialect | None = None,
     ) -> None:  # fmt: skip
-        """Keep what the settings say; `secret` returns the secret with the key, `provider` takes the place of the client."""
+        """Keep what the settings say; `secret` returns the secret with the key, `dialect` takes the place of the client."""
         self._entry, self._settings, self._secret, self._bucket = entry, settings, secret, bucket
-        self._provider = provider
+        self._dialect = dialect
 
     @property
     def name(self) -> str:
@@ -114,8 +114,8 @@ class Account:
         if not self._entry.base_url:
             raise KeyMissing.of_unknown(self.name)
 
-        if self._provider is not None:
-            return MeasuredProvider(self._provider)
+        if self._dialect is not None:
+            return MeasuredProvider(self._dialect)
         # The state machine repeats what takes longer, and submit relies on a create that ends in time.
         retry = RetryPolicy(total=30.0)
         profile = self.profile

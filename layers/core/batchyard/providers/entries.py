@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,9 +15,7 @@ from batchyard.domain.token_limits import configured_limit
 from batchyard.providers.headers import check_headers
 from batchyard.providers.urls import check_required, check_urls, profile_of, with_urls
 from batchyard.providers.windows import Windows
-
-if TYPE_CHECKING:
-    from batchyard.settings import Settings
+from batchyard.settings import Limits, Settings
 
 MOST: Final = 20  # providers; reports and metrics name each of them
 NAME: Final = r"[a-z0-9][a-z0-9._-]{0,39}"
@@ -25,7 +23,7 @@ KEY: Final = "api_key"
 ANY: Final = ("*",)
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(Limits, frozen=True, kw_only=True):
     """One provider, as the settings describe it."""
 
     #: What shards, token ledgers and reports call it.
@@ -40,32 +38,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     #: Patterns of urls that it never gets, whatever `urls` match, unless these name them: they are those of other services.
     foreign_urls: frozenset[str] = frozenset()
     #: More headers of every call.
-    headers: dict[str, str] = {}  # msgspec copies an empty default for each object
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
     #: The window of its provider batches; empty for that of each batch.
     completion_window: str = ""
     #: The ARN of the role by which it reads and writes the bucket by itself; empty for that of the stack.
     role: str = ""
     #: The user's own prices for it, as JSON text; empty for those of the stack.
     price_list: str = ""
-    max_requests_per_shard: int = 0
-    max_bytes_per_shard: int = 0
-    max_embedding_inputs_per_shard: int = 0
-    #: Estimated prompt tokens; 0 for no limit.
-    max_tokens_per_shard: int = 0
-    #: One number, or `model=number` with commas between; 0 for none.
-    max_enqueued_tokens: str = "0"
-    first_enqueued_tokens: int = 0
-    #: Provider batches; 0 for no limit.
-    max_creates_per_hour: int = 0
-    #: Shards of all batches; 0 for no limit.
-    max_concurrent_submits: int = 0
 
 
 #: The limits that an entry has from the settings of the stack, unless it names its own.
-LIMITS: Final = (
-    "max_requests_per_shard", "max_bytes_per_shard", "max_embedding_inputs_per_shard", "max_tokens_per_shard",
-    "max_enqueued_tokens", "first_enqueued_tokens", "max_creates_per_hour", "max_concurrent_submits",
-)  # fmt: skip
+LIMITS: Final = Limits.__struct_fields__
 #: The limits of which 0 would leave no room for any line.
 AT_LEAST_ONE: Final = LIMITS[:3]
 MEMBERS: Final = (
@@ -88,7 +71,7 @@ def missing(name: str) -> Entry:
     return Entry(name=name, base_url="")
 
 
-def entries(settings: "Settings") -> list[Entry]:
+def entries(settings: Settings) -> list[Entry]:
     """List the providers of the stack, in their order; raises SettingsError where Providers cannot be read.
 
     Without Providers there is the one at ProviderBaseUrl, whose name is host and port of its address.
@@ -100,6 +83,7 @@ def entries(settings: "Settings") -> list[Entry]:
     only = Entry(name=name, base_url=settings.provider_base_url, profile=settings.provider_profile, **limits)
     try:
         check_required(only)
+        _check_region(only)
         return with_urls([only])
     except InvalidArgumentError as error:
         raise SettingsError(f"ProviderProfile: {error.message}.") from error
@@ -107,8 +91,11 @@ def entries(settings: "Settings") -> list[Entry]:
         raise SettingsError(f"ProviderProfile: {error}, as only Providers can. {DESCRIBED}") from error
 
 
-def described(text: str, limits: dict[str, Any]) -> list[Entry]:
-    """Read Providers: a JSON object with a member for each provider; raises SettingsError, which says what is wrong."""
+def described(text: str, limits: dict[str, Any] | None = None) -> list[Entry]:
+    """Read Providers: a JSON object with a member for each provider; raises SettingsError, which says what is wrong.
+
+    `limits` are those of the stack; without them they are as they come.
+    """
     try:
         members: Any = nesting.decode(text)
         json.loads(text, object_pairs_hook=named_once)
@@ -119,6 +106,7 @@ def described(text: str, limits: dict[str, Any]) -> list[Entry]:
     if len(members) > MOST:
         raise SettingsError(f"Providers names {len(members)} providers; at most {MOST} are allowed.")
     # What holds for the stack is shared: else several providers could take all of Lambda's concurrency.
+    limits = limits if limits is not None else msgspec.structs.asdict(Limits())
     most = limits.get("max_concurrent_submits", 0)
     shared = {**limits, "max_concurrent_submits": max(1, most // len(members)) if most else 0}
     return with_urls([_entry(name, each, shared) for name, each in members.items()])
@@ -194,6 +182,7 @@ def _check_values(where: str, entry: Entry) -> None:
         check_headers(entry.headers)
         check_required(entry)
         _check_window(entry)
+        _check_region(entry)
         configured_limit(entry.max_enqueued_tokens, "")
         _check_prices(entry.price_list)
     except InvalidArgumentError as error:
@@ -210,6 +199,14 @@ def _check_window(entry: Entry) -> None:
         windows = Windows(facts.windows or None, facts.windows_between)
         if not windows.take(entry.completion_window):
             raise ValueError(f"completion_window must be {windows.told()}, not '{entry.completion_window}'")
+
+
+def _check_region(entry: Entry) -> None:
+    """Raise InvalidArgumentError where requests are signed, and the address names no region to sign them for."""
+    if profile_of(entry).signing is not None:
+        from batchyard.adapters.aws import region_of  # noqa: PLC0415 - few stacks sign, and most functions load none
+
+        region_of(entry.base_url)
 
 
 def _check_prices(text: str) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from batch_client import (
+    PATIENCE,
     APIConnectionError,
     APIStatusError,
     AuthenticationError,
@@ -50,53 +51,53 @@ class MeasuredProvider:
     A call that is answered in pieces takes as long as its first piece takes to come.
     """
 
-    def __init__(self, provider: Dialect) -> None:
-        """Measure this provider."""
-        self._provider = provider
+    def __init__(self, dialect: Dialect) -> None:
+        """Measure the provider that speaks this dialect."""
+        self._dialect = dialect
 
     def prepare(self, job: Job, lines: Source) -> Prepared | None:
         """Lay the input down; that takes as long as reading it from S3, too."""
-        return _measured("upload", lambda: self._provider.prepare(job, lines))
+        return _measured("upload", lambda: self._dialect.prepare(job, lines))
 
     def prepared(self, input_id: str) -> Prepared:
         """Look at an input."""
-        return _measured("look", lambda: self._provider.prepared(input_id))
+        return _measured("look", lambda: self._dialect.prepared(input_id))
 
     def submit(self, job: Job, lines: Source) -> Look:
         """Make a provider batch."""
-        return _measured("create", lambda: self._provider.submit(job, lines))
+        return _measured("create", lambda: self._dialect.submit(job, lines))
 
     def look(self, job_id: str) -> Look:
         """Look at a provider batch."""
-        return _measured("look", lambda: self._provider.look(job_id))
+        return _measured("look", lambda: self._dialect.look(job_id))
 
     def stop(self, job_id: str) -> Look:
         """Cancel a provider batch."""
-        return _measured("cancel", lambda: self._provider.stop(job_id))
+        return _measured("cancel", lambda: self._dialect.stop(job_id))
 
     def find(self, job: Job, since: int, but: Container[str] = ()) -> Look | None:
         """Find the provider batch that carries our key."""
-        return _measured("list", lambda: self._provider.find(job, since, but))
+        return _measured("list", lambda: self._dialect.find(job, since, but))
 
-    def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:
+    def read(self, name: str, ids: Sequence[str] = (), key: str = "") -> Iterator[bytes]:
         """Read a result to its very end."""
-        return _measured_stream("download", self._provider.read(name, ids))
+        return _measured_stream("download", self._dialect.read(name, ids, key))
 
     def forget(self, name: str) -> bool:
         """Delete an input or a result."""
-        return _measured("delete", lambda: self._provider.forget(name))
+        return _measured("delete", lambda: self._dialect.forget(name))
 
     def jobs(self, after: str | None = None) -> Iterator[Look]:
         """List the provider batches behind one of them."""
-        return _measured_stream("list", self._provider.jobs(after))
+        return _measured_stream("list", self._dialect.jobs(after))
 
     def inputs(self, after: str | None = None) -> Iterator[Input]:
         """List the inputs behind one of them."""
-        return _measured_stream("list", self._provider.inputs(after))
+        return _measured_stream("list", self._dialect.inputs(after))
 
-    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = PATIENCE) -> HttpInfo[bytes]:
         """Have one request answered at once."""
-        return _measured("send", lambda: self._provider.send(url, body, patience))
+        return _measured("send", lambda: self._dialect.send(url, body, patience))
 
 
 def _measured(call: str, make: Callable[[], T]) -> T:

@@ -22,9 +22,14 @@ def choose(entries: Iterable[Entry], url: str, model: str, wanted: str | None = 
 
 def takes(entry: Entry, url: str, model: str) -> bool:
     """Tell whether a provider gets lines of this url and model."""
+    return takes_url(entry, url) and takes_model(entry, model)
+
+
+def takes_url(entry: Entry, url: str) -> bool:
+    """Tell whether a provider gets lines of this url, of some model."""
     if _matches(entry.foreign_urls, url) and url not in entry.urls:
         return False
-    return _matches(entry.urls, url) and takes_model(entry, model)
+    return _matches(entry.urls, url)
 
 
 def takes_model(entry: Entry, model: str) -> bool:

@@ -57,7 +57,8 @@ def _named_by(services: Services, event: Mapping[str, Any]) -> dict[str, Any] | 
     arn = detail.get("batchJobArn") if isinstance(detail, dict) else None
     job = arn.rpartition("/")[2] if isinstance(arn, str) else ""
     readable = 0 < len(job.encode("utf-8", "replace")) <= LONGEST_ID
-    owner = services.batch_store.linked(job) if readable else None
+    found = [services.batch_store.linked(name, job) for name in services.accounts] if readable else []
+    owner = next(filter(None, found), None)
     return None if owner is None else owner._asdict()
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from operator import methodcaller
 from typing import Final, Generic, Protocol, TypeVar
 
-from batch_client import AuthenticationError, BatchClientError, Input, Look
+from batch_client import AuthenticationError, BatchClientError, Input, ListEnd, Look
 from batchyard.domain import object_keys
 from batchyard.domain.job import CLOCK_SKEW, STACK_LABEL, may_be_stopped
 from batchyard.domain.shard import Shard, with_attempt_members
 from batchyard.providers.account import Account
 from batchyard.recovery import ownership
-from batchyard.recovery.ownership import LONGEST_AT_PROVIDER, Owner, Verdict
+from batchyard.recovery.ownership import Owner, Verdict, longest_at_provider
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.shards import provider_files
 
@@ -49,19 +49,17 @@ class Walk(Generic[T]):
         self.account, self.stays = account, stays
         self._run, self._task, now = run, f"{what} of {account.name}", run.services.now()
         mark = run.services.sweep_store.bookmark(self._task)
-        self._since = max(mark.get("since") or 0, now - LONGEST_AT_PROVIDER)
+        self._since = max(mark.get("since") or 0, now - longest_at_provider(account))
         self._after: str | None = mark.get("after")
         self._next_since: int = mark.get("next_since") or now - CLOCK_SKEW
         self._whole = False
 
     def items(self, listed: Callable[[str | None], Iterator[T]]) -> Iterator[T]:
         """Yield the items of the list; `listed` begins the list behind an id."""
-        behind, first = self._after, None
+        behind, end = self._after, ListEnd(self._since)
         try:
             for item in listed(behind):
-                # If a provider lists the oldest first, nothing is older than the first: then every item is visited.
-                first = first or item.created_at
-                if item.created_at and first and item.created_at < min(self._since, first):
+                if end.passed(item.created_at):
                     break
                 if self._run.over():
                     return
@@ -162,7 +160,7 @@ def _owner(run: SweepRun, batch_id: str, shard: int, number: int) -> Owner:
 
 def _adopt(run: SweepRun, shard: Shard, seen: Look) -> None:
     known = with_attempt_members(shard, provider_batch_id=seen.id, file_id=seen.input or shard.file_id)
-    run.services.batch_store.link(seen.id, shard)
+    run.services.batch_store.link(run.services.account(shard.provider).name, seen.id, shard)
     with run.trying(provider_batch_id=seen.id):
         run.services.batch_store.save_shard(shard, known)
         run.count("ProviderBatchesAdopted", provider_batch_id=seen.id, batch_id=shard.batch_id, shard=shard.shard)

@@ -4,16 +4,17 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from batchyard.domain.attempt import Attempt
-from batchyard.domain.batch import Batch
+from batchyard.domain.batch import Batch, window_seconds
 from batchyard.domain.numbers import DAY
 from batchyard.domain.shard import Shard
+from batchyard.domain.stopping import OVERTIME
+from batchyard.providers.account import Account
 
 # Seconds after which the worker that could still record what it made is dead: a function runs for 900 at most.
 LATEST_RECORD: Final = 1_200
 # Seconds after which the sweep adopts a provider batch; until then the worker that lost the answer looks itself.
 LATEST_LOOK: Final = 300
-# After this long the provider has ended every batch, and its files expire by themselves.
-LONGEST_AT_PROVIDER: Final = 7 * DAY
+LEAST_AT_PROVIDER: Final = 7 * DAY  # a sweep that did not run for days finds what it missed
 
 
 class Verdict(StrEnum):
@@ -44,6 +45,16 @@ class Owner(NamedTuple):
             return None
         latest = self.shard.attempt
         return latest if latest is not None and latest.number == self.number else None
+
+
+def longest_at_provider(account: Account, *windows: str) -> int:
+    """Return the seconds after which a provider has ended every batch; `windows` are those of batches of ours.
+
+    An orphan that is older is left to expire.
+    """
+    there = [*account.facts.windows, account.entry.completion_window, *windows]
+    longest = max(map(window_seconds, filter(None, there)), default=0)
+    return max(LEAST_AT_PROVIDER, longest + OVERTIME)
 
 
 def of_batch(owner: Owner, provider_batch_id: str, age: int) -> Verdict:

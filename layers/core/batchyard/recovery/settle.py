@@ -8,7 +8,7 @@ from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.job import end_of, may_be_stopped
 from batchyard.domain.shard import Shard, with_attempt_members, with_members
 from batchyard.observability import logger
-from batchyard.recovery.ownership import LATEST_RECORD, LONGEST_AT_PROVIDER
+from batchyard.recovery.ownership import LATEST_RECORD, longest_at_provider
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.shards import lost_create, provider_files
 
@@ -21,7 +21,8 @@ def settle(run: SweepRun, batch: Batch) -> None:
         _remove_copy(run, batch, name)
     age = run.services.now() - max(batch.completed_at or 0, batch.failed_at or 0, batch.cancelled_at or 0)
     whole = _settle_shards(run, batch)
-    if not whole and age > LONGEST_AT_PROVIDER:
+    accounts = run.services.accounts.values()
+    if not whole and age > max(longest_at_provider(each, batch.completion_window) for each in accounts):
         logger.error("batch not settled", batch_id=batch.batch_id)
     elif not whole or age < LATEST_RECORD:
         return

@@ -15,7 +15,7 @@ from batchyard.domain.attempt import End
 from batchyard.domain.batch import BatchError, window_seconds
 from batchyard.domain.shard import Shard, as_done, with_attempt_members, with_members, with_stall
 from batchyard.domain.step import Next, Step
-from batchyard.domain.stopping import WAITED_FOR
+from batchyard.domain.stopping import CANCELLED, CANCELLED_AND_LOST, LEAVES_NOTHING, WAITED_FOR
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.shards.line_outcomes import AttemptOutcome
@@ -52,9 +52,9 @@ def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
     if outcome.answers.refused_us()[1] and ended.unfinished and not stopped:
         return _wait_for_operator(turn, ended, outcome)
     if not outcome.finished and _is_stall(turn, ended):
-        after = with_stall(ended)
+        after = _halved(turn, with_stall(ended))
     if stopped or not ended.unfinished:
-        after = as_done(after, stopped if ended.unfinished else None)
+        after = as_done(after, _told(turn, stopped) if ended.unfinished else None)
     elif after.stalls >= turn.services.settings.max_attempts:
         after = fail_lines(turn, after, _no_answer(after, outcome))
     turn.save_answered(after)
@@ -78,11 +78,32 @@ def _wait_for_operator(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Ste
     return turn.then(Next.SUBMIT, turn.retry_wait(max(1, len(in_vain))))
 
 
+def _told(turn: Turn, stopped: BatchError | None) -> BatchError | None:
+    """Say of lines that a cancel may have lost that they may have been paid."""
+    loses = turn.account.facts.after_cancel == LEAVES_NOTHING and not turn.attempt.direct
+    return CANCELLED_AND_LOST if stopped == CANCELLED and loses else stopped
+
+
 def _is_stall(turn: Turn, ended: Shard) -> bool:
     """Tell whether the attempt counts as a stall; a direct one, which had no provider batch, does not."""
-    attempt, window = ended.attempts[-1], window_seconds(turn.window)
-    ran = turn.services.now() - attempt.began_at
-    return not attempt.direct and not had_its_window(attempt.end, ran, window)
+    return not ended.attempts[-1].direct and not (_ran_out(turn, ended) and not _loses_all(turn))
+
+
+def _ran_out(turn: Turn, ended: Shard) -> bool:
+    attempt = ended.attempts[-1]
+    return had_its_window(attempt.end, turn.services.now() - attempt.began_at, window_seconds(turn.window))
+
+
+def _loses_all(turn: Turn) -> bool:
+    """Tell whether an expiry leaves nothing: the same lines would run, and be paid, time after time."""
+    return turn.account.facts.after_expiry == LEAVES_NOTHING
+
+
+def _halved(turn: Turn, stalled: Shard) -> Shard:
+    """Have half as much sent next, if all was lost because it took longer than the window."""
+    if not (_loses_all(turn) and _ran_out(turn, stalled)):
+        return stalled
+    return with_members(stalled, wave=max(1, stalled.attempts[-1].tokens // 2))
 
 
 def had_its_window(end: End | None, ran: float, window: int) -> bool:

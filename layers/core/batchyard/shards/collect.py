@@ -21,7 +21,7 @@ from batchyard.shards import failed_calls, unknown_status
 from batchyard.shards.answers import Answers
 from batchyard.shards.attempt_end import end_attempt, with_attempt_ended
 from batchyard.shards.line_outcomes import AttemptOutcome
-from batchyard.shards.pauses import sentences
+from batchyard.shards.pauses import LOOK, READ, sentences
 from batchyard.shards.play import play
 from batchyard.shards.provider_refusal import react_to_failed_batch
 from batchyard.shards.turn import Turn
@@ -52,7 +52,7 @@ def _collect(turn: Turn, seconds_left: Callable[[], float]) -> Step:
     except NotFoundError:
         return look_first  # poll knows how long to wait for it
     except BatchClientError as error:
-        return failed_calls.retry_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
+        return failed_calls.retry_read(turn, f"{LOOK} {turn.provider_batch_id}", error)
     ended = seen if seen.ended else unknown_status.taken_as(turn, seen)
     return look_first if ended is None else _take(turn, ended, seconds_left)
 
@@ -91,7 +91,7 @@ def _take(turn: Turn, seen: Look, seconds_left: Callable[[], float]) -> Step:
             stays_away = gone and turn.attempt.looks >= PATIENCE_FOR_ALL
             if error and not stays_away:  # of a cancelled batch, too: what has run was paid for
                 noted = _with_look(turn.shard) if gone else _with_unread(turn.shard, error)
-                return failed_calls.retry_read(turn, f"GET /files/{name}/content", error, noted)
+                return failed_calls.retry_read(turn, f"{READ} {name}", error, noted)
         missing = _missing(seen, answers)
         if missing and _may_look(turn.shard, answers):
             return _look_again(turn, missing)
@@ -144,7 +144,7 @@ def _read(turn: Turn, answers: Answers, name: str, asked: Sequence[str]) -> Batc
     """Read a result, and return what kept it from being read; one that is not there holds no answers if it stays away."""
     whole = turn.attempt.unread < (PATIENCE_AT_THE_END if turn.why_stopped() else PATIENCE_FOR_CONTENT)
     try:
-        chunks = turn.account.ask(methodcaller("read", name, asked))
+        chunks = turn.account.ask(methodcaller("read", name, asked, turn.shard.attempt_key))
         answers.read(chunks if whole else _as_far_as_it_comes(chunks))
     except BatchClientError as error:
         return error
@@ -180,7 +180,7 @@ def _with_look(shard: Shard) -> Shard:
 def _look_again(turn: Turn, missing: int) -> Step:
     answers = "1 answer is" if missing == 1 else f"{missing} answers are"
     what = (
-        f"{answers} not in the provider's files yet: GET /batches/{turn.provider_batch_id} counts what they do not hold"
+        f"{answers} not in the provider's results yet: its batch {turn.provider_batch_id} counts what they do not hold"
     )
     how_long = f"{PATIENCE_FOR_ALL} times in all; then the lines without an answer are sent again"
     why = sentences(turn, what, turn.shard.failing_since, "looks again", how_long, NOTHING_TO_DO)

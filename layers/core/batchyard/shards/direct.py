@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from batch_client import BatchClientError, HttpInfo
+from batch_client import PATIENCE, BatchClientError, HttpInfo
 from batchyard.costs.usage import Usage
 from batchyard.domain import object_keys
 from batchyard.domain.attempt import RAN, End
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 8  # lines under way, which is also how many a crash can leave without an outcome
 TURN: Final = 180  # seconds after which no more are sent in this invocation
 LONGEST_SEND: Final = 600  # seconds; with TURN less than an invocation has, and no request of the client takes longer
-PATIENCE: Final = 240.0  # seconds until the first byte of an answer
 # The same of flex processing, which is slow. Source: OpenAI's guide, which advises to wait for 15 minutes.
 FLEX_TURN, FLEX_LONGEST_SEND, FLEX_PATIENCE = 30, 840, 720.0
 NEVER_HEARD: Final = "the function that sent it died."

@@ -5,6 +5,7 @@ from typing import Any, Final
 from batchyard.domain import nesting, statuses
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import shown_to_tenants
+from batchyard.domain.pacing import most_rest
 from batchyard.domain.shard import Shard, as_done, with_members
 from batchyard.domain.step import Next
 from batchyard.observability import logger, publish
@@ -78,7 +79,9 @@ def _with_failure(services: Services, shard: Shard, reason: BatchError, run: str
     if not shard.may_be_paid:
         return as_done(shard, reason)
     if shard.dead_executions < len(RESTS):
-        rest_until, dead_executions = services.now() + RESTS[shard.dead_executions], shard.dead_executions + 1
+        kept = services.account(shard.provider).facts.results_kept
+        rest_until = services.now() + most_rest(RESTS[shard.dead_executions], kept)
+        dead_executions = shard.dead_executions + 1
         return with_members(
             shard, reason=reason, dead_executions=dead_executions, dead_run=run, rest_until=rest_until, paused=None
         )

@@ -3,14 +3,16 @@
 from typing import Final
 
 from batch_client import BatchClientError
-from batchyard.domain.batch import BatchError
+from batchyard.domain.batch import BatchError, window_seconds
 from batchyard.domain.errors import NotFound
+from batchyard.domain.numbers import HOUR
+from batchyard.domain.pacing import is_at_risk
 from batchyard.domain.policy import LONGEST_CODE, Reaction, after_failed_call, is_sure_refusal, what_failed
 from batchyard.domain.shard import Shard, with_attempt_members, with_members
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import CANCELLED
-from batchyard.observability import logger
-from batchyard.shards.pauses import ENDLESS, why_failed
+from batchyard.observability import logger, publish
+from batchyard.shards.pauses import ENDLESS, moment, why_failed
 from batchyard.shards.turn import Turn
 
 MOST_FAILURES_IN_A_ROW: Final = 100  # before a shard that cannot be sent fails: most of a day
@@ -27,7 +29,7 @@ READ_CEILING: Final = 60  # seconds between looks at a provider that does not an
 
 
 def retry_create(turn: Turn, call: str, error: BatchClientError, after: Shard | None = None) -> Step:
-    """Take a failed upload or `POST /batches`: try again later with `after`, pause, or fail the shard."""
+    """Take a failed upload or create: try again later with `after`, pause, or fail the shard."""
     reaction, after, failures = after_failed_call(error), after or turn.shard, turn.shard.failures_in_a_row
     if is_sure_refusal(error):
         after = with_attempt_members(after, creating_at=None, lost_at=None)  # a refusal made no batch
@@ -53,8 +55,25 @@ def retry_read(
     if stopped is not None and (stopped == CANCELLED or failures >= A_DAY_OF_LOOKS):
         return turn.end(after, stopped)
     patient = failures > MOST_FAILURES_IN_A_ROW  # a look costs nothing: often at first, rarely later
-    why = why or why_failed(turn, call, error, ENDLESS)
+    why, at_risk = why or why_failed(turn, call, error, ENDLESS), _at_risk(turn)
+    why = f"{why} {at_risk}" if why and at_risk else why
     return _wait(turn, after, error, why, turn.step.next, None if patient else READ_CEILING)
+
+
+def _at_risk(turn: Turn) -> str | None:
+    """Count, log and say that answers wait which the provider may soon delete; None if none are in danger."""
+    attempt, now, kept = turn.shard.attempt, turn.services.now(), turn.account.facts.results_kept
+    if attempt is None or attempt.direct or attempt.creating_at is None:
+        return None
+    since = attempt.over_since or attempt.began_at + window_seconds(turn.window)
+    if not is_at_risk(now - since, kept):
+        return None
+    logger.error(
+        "results at risk", batch_id=turn.shard.batch_id, shard=turn.shard.shard, provider=turn.account.name,
+        provider_batch_id=attempt.provider_batch_id, since=moment(since),
+    )  # fmt: skip
+    publish({"ResultsAtRisk": 1})
+    return f"Its answers may be there since {moment(since)}; the provider deletes them {kept // HOUR} hours after its batch."
 
 
 def _wait(

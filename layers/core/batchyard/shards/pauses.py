@@ -9,21 +9,20 @@ from batchyard.domain.policy import Reaction, after_failed_call, is_absent, is_k
 from batchyard.domain.step import Next
 from batchyard.shards.turn import Turn
 
-UPLOAD, CREATE, LIST = "POST /files", "POST /batches", "GET /batches"
+# The calls as people are told of them: each dialect has its own paths for them.
+UPLOAD, CREATE, LIST = "the upload of the input", "the create of the batch", "the list of the batches"
+LOOK, LOOK_AT_INPUT, READ = "the look at the batch", "the look at the input", "the reading of the results"
 TOLD_AFTER: Final = 3  # transient failures in a row, before the batch tells that it waits
 LONGEST_WORDS: Final = 500  # characters of what the provider said
 ENDLESS: Final = "as long as it takes"
 WANTS_OPERATOR, SEE_TO_ACCOUNT = "The provider wants its operator", "See to the account at the provider."
 ABSENT: Final = {
-    UPLOAD: "The provider may have no files API at this address",
+    UPLOAD: "The provider may take no inputs at this address",
     CREATE: "The provider may have no batch API at this address",
 }
-CHECK_ADDRESS: Final = (
-    "Check that ProviderBaseUrl is the address of an API with /files and /batches, and ProviderProfile the kind of it."
-)
+CHECK_ADDRESS: Final = "Check that ProviderBaseUrl is the address of a batch API, and ProviderProfile the kind of it."
 CHECK_ENTRY: Final = (
-    "Check the provider's entry in Providers: base_url must be the address of an API with /files and /batches, and profile "
-    "the kind of it."
+    "Check the provider's entry in Providers: base_url must be the address of a batch API, and profile the kind of it."
 )
 IF_IT_LASTS: Final = "If it lasts, ask the provider."
 

@@ -16,6 +16,7 @@ from batchyard.domain.stopping import deadline
 from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import attempt_end, failed_calls, token_room, unknown_status
+from batchyard.shards.pauses import LOOK
 from batchyard.shards.play import play
 from batchyard.shards.turn import Turn, announce_pause
 
@@ -38,7 +39,7 @@ def _poll(turn: Turn) -> Step:
     except NotFoundError as error:
         return _after_missing(turn, error)
     except BatchClientError as error:
-        return failed_calls.retry_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
+        return failed_calls.retry_read(turn, f"{LOOK} {turn.provider_batch_id}", error)
     overdue = unknown_status.is_overdue(turn, seen)
     if may_be_stopped(seen) and (overdue or _is_to_stop(turn)):
         seen = _stop(turn, seen)
@@ -81,6 +82,7 @@ def _note(turn: Turn, seen: Look) -> None:
     looked = with_attempt_members(
         unknown_status.with_look(turn, seen), provider_status=seen.status, usage=usage, cost=cost,
         taken_in=attempt.taken_in or has_taken_in(seen),
+        over_since=attempt.over_since or (turn.services.now() if seen.ended else None),
     )  # fmt: skip
     why = unknown_status.told(looked.attempts[-1])
     after = with_members(looked, completed=completed)
@@ -116,8 +118,7 @@ def _shown(turn: Turn, seen: Look, deadline_at: float) -> tuple[Seen, int]:
 
 def _deadline(turn: Turn) -> float:
     window = window_seconds(turn.window)
-    action, expires = turn.services.settings.deadline_action, turn.account.facts.expires
-    return deadline(action, turn.attempt.began_at, window, expires=expires)
+    return deadline(turn.services.settings.deadline_action, turn.attempt.began_at, window, turn.account.facts)
 
 
 def _after_missing(turn: Turn, error: NotFoundError) -> Step:
@@ -127,7 +128,7 @@ def _after_missing(turn: Turn, error: NotFoundError) -> Step:
     """
     is_over = turn.services.now() >= turn.attempt.began_at + window_seconds(turn.window)
     if not is_over or turn.shard.failures_in_a_row + 1 < LOST_AFTER:
-        return failed_calls.retry_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
+        return failed_calls.retry_read(turn, f"{LOOK} {turn.provider_batch_id}", error)
     shard, attempt = turn.shard, turn.attempt
     logger.error("provider batch lost", batch_id=shard.batch_id, shard=shard.shard, attempt=attempt.number)
     ended = with_attempt_members(shard, provider_status="lost", end=End.LOST, ended_at=turn.services.now())

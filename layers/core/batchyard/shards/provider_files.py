@@ -5,6 +5,7 @@ from operator import methodcaller
 from typing import Final, NamedTuple
 
 from batch_client import APIStatusError, BadRequestError, BatchClientError, Prepared
+from batchyard.domain.batch import window_seconds
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.numbers import HOUR
 from batchyard.domain.pacing import room_wait
@@ -31,6 +32,13 @@ class Deletion(NamedTuple):
 
     deleted: int
     left: list[str]
+
+
+def is_old(turn: Turn) -> bool:
+    """Tell whether the uploaded file would be gone before a batch of it has had its window; then it is uploaded again."""
+    kept, since = turn.account.facts.inputs_kept, turn.shard.file_since
+    needed = min(window_seconds(turn.window), kept // 2)
+    return kept > 0 and since > 0 and turn.services.now() + needed >= since + kept
 
 
 def wait_for(turn: Turn, file_id: str) -> int:

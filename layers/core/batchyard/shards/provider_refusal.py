@@ -89,7 +89,7 @@ def _why_failed(turn: Turn, reaction: Reaction, error: BatchError) -> str:
 
 
 def react_to_refused_create(turn: Turn, call: str, error: BatchClientError) -> Step:
-    """Take a failed upload or `POST /batches`: learn from it if there was no room, and release what was reserved."""
+    """Take a failed upload or create: learn from it if there was no room, and release what was reserved."""
     after = turn.shard
     if after_failed_call(error) is Reaction.CUT and not too_large.is_doubtful(turn, error.code):
         base = with_attempt_members(after, creating_at=None, lost_at=None)

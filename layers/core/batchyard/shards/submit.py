@@ -24,7 +24,7 @@ from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
 from batchyard.shards import create_room, failed_calls, lost_create, provider_files, token_room
 from batchyard.shards.direct import is_due, is_too_few, send_tail, with_direct_attempt
-from batchyard.shards.pauses import CREATE, LIST, UPLOAD
+from batchyard.shards.pauses import CREATE, LIST, LOOK, LOOK_AT_INPUT, UPLOAD
 from batchyard.shards.play import play
 from batchyard.shards.provider_refusal import react_to_refused_create
 from batchyard.shards.turn import Turn
@@ -122,7 +122,7 @@ class _Submission:
         turn = self._turn
         why = lost_create.why_unknown(turn, creating_at, error)
         if why is None:
-            call = f"GET /batches/{turn.attempt.said}" if turn.attempt.said else LIST
+            call = f"{LOOK} {turn.attempt.said}" if turn.attempt.said else LIST
             return failed_calls.retry_read(turn, call, error)
         if turn.attempt.said != lost_create.NONE:
             unlisted = with_attempt_members(turn.shard, unlisted=True)
@@ -184,15 +184,16 @@ class _Submission:
     def _upload(self, ordinals: "array[int]") -> int:
         """Upload the lines, unless a file holds them; answer the seconds to wait while the provider processes the file."""
         turn, shard = self._turn, self._turn.shard
-        if shard.file_id is not None:
-            self._call = f"GET /files/{shard.file_id}"
+        if shard.file_id is not None and not provider_files.is_old(turn):
+            self._call = f"{LOOK_AT_INPUT} {shard.file_id}"
             return provider_files.wait_for(turn, shard.file_id) if shard.file_pending_since else 0
         job, body = self._job(), self._body(ordinals)
-        file = self._turn.account.ask(lambda provider: provider.prepare(job, body))
+        file = self._turn.account.ask(lambda dialect: dialect.prepare(job, body))
         if file is None:  # the lines go with the create
             return 0
-        pending_since = turn.services.now() if file.pending else 0
-        turn.save(with_members(shard, file_id=file.id, file_pending_since=pending_since))
+        now = turn.services.now()
+        pending_since = now if file.pending else 0
+        turn.save(with_members(shard, file_id=file.id, file_since=now, file_pending_since=pending_since))
         return provider_files.wait(turn, file)
 
     def _begin_create(self) -> None:
@@ -203,7 +204,7 @@ class _Submission:
 
     def _create(self, ordinals: "array[int]") -> Look:
         job, body, self._call = self._job(), self._body(ordinals), CREATE
-        return self._turn.account.ask(lambda provider: provider.submit(job, body))
+        return self._turn.account.ask(lambda dialect: dialect.submit(job, body))
 
     def _job(self) -> Job:
         return job_of(self._turn.shard, self._turn.window, self._services.settings.stack)
@@ -216,7 +217,7 @@ class _Submission:
         turn = self._turn
         file_id = made.input or turn.shard.file_id
         known = with_attempt_members(turn.shard, provider_batch_id=made.id, file_id=file_id)
-        self._services.batch_store.link(made.id, turn.shard)
+        self._services.batch_store.link(turn.account.name, made.id, turn.shard)
         try:
             turn.save_answered(known)
         except StaleRecord:
@@ -228,7 +229,7 @@ class _Submission:
         """Cancel a provider batch that another worker's has overtaken: nobody would collect it."""
         now = self._services.batch_store.shard(self._turn.shard.batch_id, self._turn.shard.shard)
         if now is None or all(attempt.provider_batch_id != made.id for attempt in now.attempts):
-            self._turn.account.ask(lambda provider: provider.stop(made.id))
+            self._turn.account.ask(lambda dialect: dialect.stop(made.id))
 
     def _stop(self, reason: BatchError) -> Step:
         self._turn.save(as_done(self._turn.shard, reason))

@@ -41,11 +41,11 @@ class Refusal(NamedTuple):
 def ledger_of(services: Services, shard: Shard) -> tuple[TokenLedgerStore, str]:
     """Return the store and the name of the ledger of a shard: that of its provider and model, or of all its models.
 
-    Where requests or jobs fill a provider up, its ledgers hold these in place of tokens. Jobs of all models share one.
+    Where requests or jobs fill a provider up, its ledgers hold these in place of tokens.
     """
     account = services.account(shard.provider)
     store = account.token_ledgers
-    return store, store.name_of("" if account.facts.room == JOBS else shard.model)
+    return store, store.name_of("" if account.facts.shares_room else shard.model)
 
 
 def reserve(turn: Turn, sizes: Sequence[int]) -> int:
@@ -198,9 +198,10 @@ def _first(turn: Turn) -> int:
 
 
 def _note_wait(turn: Turn, most: int | None) -> None:
-    unit = UNITS[turn.account.facts.room]
+    facts = turn.account.facts
+    unit, whose = UNITS[facts.room], "" if facts.shares_room else f" for {turn.shard.model}"
     known = f"the limit is {most:,} {unit}" if most else "how much it takes is being found out"
-    turn.save_wait(f"Waiting for room at the provider for {turn.shard.model}: {known}.")
+    turn.save_wait(f"Waiting for room at the provider{whose}: {known}.")
 
 
 def _pause_of_all(services: Services, refusals: int) -> int:

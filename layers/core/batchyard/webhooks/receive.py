@@ -103,10 +103,14 @@ def _read(body: bytes) -> _Event:
 
 
 def _advance(services: Services, provider_batch_id: str) -> None:
-    """Ask for the next step of the shard of a provider batch; a provider batch that is not recorded yet is left to Poll."""
+    """Ask for the next step of the shard of a provider batch; a provider batch that is not recorded yet is left to Poll.
+
+    No event says which provider it is of. Where several have a batch of this id, each one's shard takes a look.
+    """
     readable = len(provider_batch_id.encode()) <= LONGEST_PROVIDER_ID
-    owner = services.batch_store.linked(provider_batch_id) if readable else None
-    if owner is None:
+    found = [services.batch_store.linked(name, provider_batch_id) for name in services.accounts] if readable else []
+    owners = list(filter(None, found))
+    if not owners:
         logger.info("webhook about nothing of ours")
-        return
-    services.advance_function.invoke(owner._asdict())
+    for owner in owners:
+        services.advance_function.invoke(owner._asdict())

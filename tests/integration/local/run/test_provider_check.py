@@ -33,6 +33,14 @@ def test_a_provider_that_answers_is_gone_on_with(emulator: Emulator, status: int
     assert [f"HTTP {status}" in text for text in told] == ([True] if status == 429 or status >= 500 else [])
 
 
+def test_a_service_without_inputs_is_not_asked_for_any(emulator: Emulator) -> None:
+    emulator.play(calls=[{"operation": "listMessageBatches", "do": {"status": 404, "html": True}}])
+    before = len(emulator.calls("listFiles"))
+    with pytest.raises(ProviderError, match="No batch API answers"):
+        check_provider(Provider(emulator.url, emulator.api_key, "anthropic"), print)
+    assert len(emulator.calls("listFiles")) == before
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key_is_told(emulator: Emulator, status: int) -> None:
     emulator.play(calls=[{"operation": "listBatches", "do": {"status": status}}])

@@ -1,11 +1,14 @@
 """Anthropic's dialect, call by call: what is sent, what is read, and what nobody can tell."""
 
 import json
+import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from batch_client import (
+    PROFILES,
     AnthropicDialect,
     AuthenticationError,
     BatchClientError,
@@ -17,13 +20,16 @@ from batch_client import (
     Job,
     Look,
     OpenAIDialect,
+    ProtocolError,
     QuotaError,
     RateLimitError,
     RequestOutcomeUnknown,
+    Sign,
     State,
     TokenLimitError,
 )
 from batch_client import speak as speak_as
+from batch_client.dialects import anthropic
 from batch_client.dialects.anthropic_lines import mark_of
 from tests.unit.batch_client.dialects.test_anthropic_lines import LOW, Source, answered, line
 from tests.unit.batch_client.fake_service import (
@@ -219,9 +225,32 @@ def test_a_list_goes_on_page_by_page_to_the_time_of_the_create() -> None:
     assert [sent.url.partition("?")[2] for sent in service.sent] == ["limit=100", "limit=100&after_id=msgbatch_3"]
 
 
-def test_a_list_that_promises_more_and_shows_none_excludes_nothing() -> None:
-    dialect, _ = speak(listed(has_more=True))
-    with pytest.raises(CannotTell, match="not to be trusted"):
+def test_a_list_with_the_oldest_first_is_read_to_its_end() -> None:
+    oldest = batch("ended", at="2026-09-20T00:00:00Z", id="msgbatch_0")
+    pages = [listed(oldest, has_more=True), listed(batch("ended"))]
+    dialect, service = speak(*pages, results(mark_of(JOB.key)))
+    found = dialect.find(JOB, CREATED)
+    assert found is not None
+    assert found.id == "msgbatch_1"
+    assert len(service.sent) == 3, "an old batch is asked for nothing"
+
+
+@pytest.mark.parametrize(
+    ("page", "later"),
+    [(listed(has_more=True), False), (Answer(b'{"data": [', 200), True), (answer({"first_id": None}), False)],
+    ids=["promises more and shows none", "garbled", "no list"],
+)
+def test_a_list_that_cannot_be_read_excludes_nothing(page: Answer, *, later: bool) -> None:
+    dialect, _ = speak(page)
+    with pytest.raises(CannotTell, match="not to be trusted") as unsure:
+        dialect.find(JOB, CREATED)
+    assert unsure.value.retryable is later, "whether another look may tell"
+
+
+def test_results_that_are_garbled_say_nothing_about_the_list() -> None:
+    odd = Answer(results(mark_of(JOB.key)).body, headers={"content-encoding": "br"})
+    dialect, _ = speak(listed(batch("ended")), odd)
+    with pytest.raises(ProtocolError):
         dialect.find(JOB, CREATED)
 
 
@@ -243,9 +272,44 @@ def test_a_result_in_another_order_each_time_is_read_to_its_end_once() -> None:
     first, second = b"".join(lines), b"".join(reversed(lines))
     steps = [Answer(first, cut=len(first) // 2), Answer(second, cut=len(second) - 200), Answer(second)]
     dialect, service = speak(*steps)
-    found = [json.loads(text) for text in b"".join(dialect.read("msgbatch_1", ids)).splitlines()]
+    found = [json.loads(text) for text in b"".join(dialect.read("msgbatch_1", ids, JOB.key)).splitlines()]
     assert sorted(each["custom_id"] for each in found) == ids
     assert len(service.sent) == 3
+
+
+def test_a_stray_costs_no_more_time_the_more_requests_there_are() -> None:
+    ids = [f"id {number}" for number in range(40_000)]
+    dialect, _ = speak(results(OTHER, len(ids)))
+    began = time.process_time()
+    assert b"".join(dialect.read("msgbatch_1", ids, JOB.key)).count(b"\n") == len(ids)
+    assert time.process_time() - began < 2.5
+
+
+def test_an_empty_purse_looks_as_the_profile_says() -> None:
+    anthropic_facts = PROFILES["anthropic"].facts
+    facts = msgspec.structs.replace(anthropic_facts, purse_empty=(Sign(None, "wallet_error"),))
+    own = msgspec.structs.replace(PROFILES["anthropic"], facts=facts)
+    told = {"type": "errored", "error": refusal("wallet_error")}
+    client, _ = client_of(
+        Answer(answered(f"{mark_of(JOB.key)}-0", told)), answer(refusal("wallet_error"), 429), base_url=URL, profile=own
+    )
+    dialect = AnthropicDialect(client)
+    (line_of_a,) = b"".join(dialect.read("msgbatch_1", ["a"], JOB.key)).splitlines()
+    assert json.loads(line_of_a)["error"]["code"] == "credit_balance_exhausted"
+    with pytest.raises(QuotaError):
+        dialect.submit(JOB, LINES)
+
+
+def test_a_line_without_end_is_not_held_and_answers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anthropic, "LONGEST_LINE", 100_000)
+    whole = results(mark_of(JOB.key)).body
+    endless = Answer(b'{"x":"' + b"y" * 2_000_000 + b"\n" + whole)
+    dialect, _ = speak(endless)
+    found = [json.loads(text) for text in b"".join(dialect.read("msgbatch_1", ["a", "b", "c"], JOB.key)).splitlines()]
+    assert [each["custom_id"] for each in found] == [None, "a", "b", "c"]
+    dialect, _ = speak(listed(batch("ended")), endless)
+    with pytest.raises(CannotTell):
+        dialect.find(JOB, CREATED)
 
 
 def test_results_that_stay_short_are_incomplete_and_what_came_is_given() -> None:
@@ -254,7 +318,7 @@ def test_results_that_stay_short_are_incomplete_and_what_came_is_given() -> None
     dialect, service = speak(cut)
     given: list[bytes] = []
     with pytest.raises(DownloadIncomplete, match="1 of 3"):
-        given.extend(dialect.read("msgbatch_1", ["a", "b", "c"]))
+        given.extend(dialect.read("msgbatch_1", ["a", "b", "c"], JOB.key))
     assert [json.loads(text)["custom_id"] for text in b"".join(given).splitlines()] == ["a"]
     assert len(service.sent) > 3
 
@@ -262,10 +326,16 @@ def test_results_that_stay_short_are_incomplete_and_what_came_is_given() -> None
 def test_results_without_a_proof_of_their_end_are_whole_if_each_request_has_one() -> None:
     whole = Answer(results(mark_of(JOB.key)).body, length=False)
     dialect, service = speak(whole)
-    assert b"".join(dialect.read("msgbatch_1", ["a", "b", "c"])).count(b"\n") == 3
+    assert b"".join(dialect.read("msgbatch_1", ["a", "b", "c"], JOB.key)).count(b"\n") == 3
     assert len(service.sent) == 1
     with pytest.raises(DownloadIncomplete):
-        list(dialect.read("msgbatch_1", ["a", "b", "c", "d"]))
+        list(dialect.read("msgbatch_1", ["a", "b", "c", "d"], JOB.key))
+
+
+def test_results_of_another_job_answer_none_of_this_one() -> None:
+    dialect, _ = speak(results(OTHER))
+    found = b"".join(dialect.read("msgbatch_1", ["a", "b", "c"], JOB.key))
+    assert [json.loads(text) for text in found.splitlines()] == [{"custom_id": None}] * 3
 
 
 def test_a_single_request_is_sent_again_only_if_it_was_not_run() -> None:
@@ -300,6 +370,7 @@ def test_a_create_that_is_to_wait_for_some_seconds_has_room() -> None:
     with pytest.raises(RateLimitError) as refused:
         dialect.submit(JOB, LINES)
     assert (type(refused.value), refused.value.retry_after, refused.value.retryable) == (RateLimitError, 7.0, True)
+    assert refused.value.__cause__ is not refused.value
 
 
 def test_a_client_speaks_the_dialect_of_its_profile() -> None:

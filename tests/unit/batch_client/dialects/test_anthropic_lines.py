@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_client import SourceError
+from batch_client import PROFILES, SourceError
 from batch_client.dialects.anthropic_lines import HEAD, TAIL, Requests, decode, encode, mark_of, number_in
 from batch_client.dialects.lines import lines_of
 from batch_client.upload import StreamedBody
 
 BODY = {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Grüße 🚀"}]}
+SIGNS = PROFILES["anthropic"].facts.purse_empty
 MARK = mark_of("batch_1/0/1")
 IDS = ["kant kritik", 'a "quoted" one', "ümlaut/slash"]
 LOW = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade."
@@ -44,7 +45,7 @@ def answered(custom_id: str, result: object) -> bytes:
 
 
 def told(result: object, number: int = 1) -> dict[str, Any]:
-    found, text = decode(answered(f"{MARK}-{number}", result), IDS)
+    found, text = decode(answered(f"{MARK}-{number}", result), IDS, MARK, SIGNS)
     assert found == number
     assert text.endswith(b"\n")
     return dict(json.loads(text))
@@ -162,17 +163,19 @@ def test_an_odd_result_is_an_error_with_a_code_of_its_own(result: dict[str, str]
         b"", b"{", b"null", b"[]", b'{"custom_id":"x"}', b'{"custom_id":5,"result":{"type":"expired"}}',
         answered("unknown", {"type": "expired"}), answered(f"{MARK}-3", {"type": "expired"}),
         answered(f"{MARK}--1", {"type": "canceled", "x": 1})[:40], answered(f"{MARK}-¹", {"type": "expired"}),
-        answered(f"{MARK}-{'9' * 5000}", {"type": "expired"}), b'{"custom_id":' * 4000,
+        answered(f"{MARK}-{'9' * 5000}", {"type": "expired"}), answered("0-1", {"type": "expired"}),
+        answered(f"{mark_of('batch_1/1/1')}-1", {"type": "expired"}), answered("1", {"type": "expired"}),
+        b'{"custom_id":' * 4000,
     ],
 )  # fmt: skip
 def test_what_answers_no_request_is_a_stray(text: bytes) -> None:
-    number, found = decode(text, IDS)
+    number, found = decode(text, IDS, MARK)
     assert (number, json.loads(found)) == (None, {"custom_id": None})
 
 
 def test_a_line_that_is_not_quite_json_is_mended_to_be_read() -> None:
     text = answered(f"{MARK}-0", {"type": "succeeded", "message": {"n": 1}}).replace(b'"n": 1', b'"n": NaN')
-    number, found = decode(text, IDS)
+    number, found = decode(text, IDS, MARK)
     assert number == 0
     assert json.loads(found)["response"]["body"] == {"n": None}
 
@@ -185,9 +188,20 @@ def test_lines_are_those_of_the_whole(pieces: list[bytes], size: int) -> None:
     assert b"".join(lines_of(iter([whole]))) == whole
 
 
+@given(st.lists(st.text("xy", max_size=9)), st.integers(1, 5), st.integers(1, 9))
+def test_a_line_that_is_too_long_comes_as_nothing(pieces: list[str], size: int, longest: int) -> None:
+    whole = "\n".join(pieces).encode()
+    found = list(lines_of((whole[start : start + size] for start in range(0, len(whole), size)), longest))
+    lines = whole.splitlines(keepends=True)
+    assert len(found) == len(lines)
+    for line, given_line in zip(lines, found, strict=True):
+        assert given_line == line or (given_line == b"" and len(line) > longest)
+        assert len(given_line) <= longest + size
+
+
 @given(st.text())
 def test_no_text_is_a_number_that_is_none(text: str) -> None:
-    assert number_in(f"{MARK}-{text}") is None or text.isdecimal() or "-" in text
+    assert number_in(f"{MARK}-{text}", MARK) is None or text.isdecimal()
 
 
 def test_memory_stays_flat_over_many_lines() -> None:

@@ -2,17 +2,23 @@
 
 import hashlib
 import hmac
+import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
 import requests
+from botocore.credentials import Credentials
+from botocore.exceptions import MetadataRetrievalError
 
 from batch_client import AnthropicDialect, BatchClient, BedrockDialect, InvalidArgumentError, Job
 from batchyard.adapters.aws import RoleSigner, region_of
-from batchyard.domain.errors import SettingsError
+from batchyard.domain.errors import KeyMissing, StoreError
+from batchyard.domain.policy import Reaction, after_failed_call
 from tests.unit.batch_client.dialects.test_anthropic import LINES, batch
 from tests.unit.batch_client.fake_service import FakeService, Sent, answer
 
@@ -123,13 +129,10 @@ def test_a_region_is_that_of_the_host(url: str, region: str) -> None:
     assert region_of(url) == region
 
 
-def test_an_address_that_names_no_region_has_that_of_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
-    assert region_of("http://127.0.0.1:4510/v1") == "eu-west-3"
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
-    with pytest.raises(SettingsError, match="names no region"):
-        region_of("https://localhost/v1")
+def test_an_address_that_names_no_region_is_mended_by_an_operator_but_an_emulator_needs_none() -> None:
+    assert region_of("http://127.0.0.1:4510/v1") == "us-east-1"
+    with pytest.raises(InvalidArgumentError, match="names no region"):
+        region_of("https://gateway.example.com/v1")
 
 
 def test_the_name_of_a_model_is_quoted_once_in_the_url_and_twice_in_what_is_signed() -> None:
@@ -143,3 +146,39 @@ def test_the_name_of_a_model_is_quoted_once_in_the_url_and_twice_in_what_is_sign
     headers = {name.lower(): value for name, value in sent.headers.items()} | {"host": urlsplit(sent.url).netloc}
     twice = Sent(sent.method, sent.url.replace("%3A", "%253A"), sent.headers, sent.body)
     assert headers["authorization"].endswith(f"Signature={signature(twice, headers, 'bedrock')}")
+
+
+def test_without_credentials_the_operator_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    signer = role(monkeypatch, lambda: None)
+    with pytest.raises(KeyMissing, match="no credentials of AWS") as refused:
+        signer.sign(SERVICE, "GET", URL, {}, "")
+    assert after_failed_call(refused.value) is Reaction.PAUSE
+
+
+def test_a_failure_to_get_credentials_is_a_failure_of_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise MetadataRetrievalError(error_msg="no answer")
+
+    with pytest.raises(StoreError, match="no answer"):
+        role(monkeypatch, fail).sign(SERVICE, "GET", URL, {}, "")
+
+
+def test_credentials_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, sessions = Credentials("AKIAMADEUP", SECRET), itertools.count()
+    signer = role(monkeypatch, lambda: found, sessions)
+    for _ in range(3):
+        signer.sign(SERVICE, "GET", URL, {}, "")
+    assert next(sessions) == 1
+
+
+def role(
+    monkeypatch: pytest.MonkeyPatch, get_credentials: Callable[[], object], sessions: Iterator[int] | None = None
+) -> RoleSigner:
+    """Make a signer whose sessions get their credentials so; each session is counted."""
+
+    def session() -> SimpleNamespace:
+        next(sessions or itertools.count())
+        return SimpleNamespace(get_credentials=get_credentials)
+
+    monkeypatch.setattr(boto3, "Session", session)
+    return RoleSigner()

@@ -6,7 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from batch_client import AuthenticationError, BadRequestError, CreateOutcomeUnknown, RequestCounts, ServerError
+from batch_client import (
+    AuthenticationError,
+    BadRequestError,
+    CannotTell,
+    CreateOutcomeUnknown,
+    RequestCounts,
+    ServerError,
+)
 from batchyard.api import lost_create
 from batchyard.api.batches import cancel_batch, resume_batch
 from batchyard.domain.attempt import Attempt
@@ -86,7 +93,7 @@ def test_a_batch_that_a_person_names_is_adopted() -> None:
     services = lost()
     say(services, {"provider_batch_id": "pb-0"})
     assert attempt(services).provider_batch_id == "pb-0"
-    assert services.batch_store.linked("pb-0") == (BATCH_ID, 0)
+    assert services.batch_store.linked(services.account().name, "pb-0") == (BATCH_ID, 0)
     assert (created(services), paused(services)) == (0, "")
     assert services.event_bus.announced[-1] == "resumed"
 
@@ -177,6 +184,76 @@ def test_the_batch_of_an_earlier_attempt_is_not_adopted() -> None:
     say(services, {"provider_batch_id": "pb-0"})
     assert attempt(services).provider_batch_id is None
     assert "its id is that of an earlier attempt" in paused(services)
+
+
+def hidden(*, made: bool = False, asked: bool = True) -> MemoryServices:
+    """Make services whose first shard lost its create at a provider that shows neither keys nor inputs; a sibling runs."""
+    services = planned(max_requests_per_shard=1)
+    services.provider.inline = True
+    for shard in (0, 1):
+        lose = services.provider.on_the_way_back if made else services.provider.meanwhile
+        if not shard:
+            lose["create_batch"] = _lose
+        submit(services, Step(BATCH_ID, shard))
+    services.wait(LONGEST_CREATE)
+    if asked:
+        services.provider.trouble["find_batch"] = [CannotTell("it shows too little")]
+        submit(services, FIRST)
+    services.provider.calls.clear()
+    return services
+
+
+def _lose() -> None:
+    raise CreateOutcomeUnknown("the answer was lost")
+
+
+def looks(services: MemoryServices) -> None:
+    """Let the first shard look, until it does something else."""
+    for _ in range(5):
+        services.wait(600)
+        submit(services, FIRST)
+
+
+def test_the_running_batches_of_other_shards_are_no_reason_to_wait() -> None:
+    services = hidden(asked=False)
+    for _ in range(4):
+        assert paused(services) == ""
+        services.wait(submit(services, FIRST).wait_seconds)
+    assert (created(services), attempt(services).provider_batch_id) == (1, "pb-1")
+
+
+def test_a_batch_that_may_be_the_one_is_left_to_tell_by_its_end() -> None:
+    services = hidden(made=True, asked=False)
+    submit(services, FIRST)
+    assert paused(services) == "", "a batch of another shard may be recorded soon"
+    looks(services)
+    assert "There is nothing to do: a later look tells" in paused(services)
+    assert attempt(services).provider_batch_id is None
+    services.provider.end("pb-0", "completed")
+    looks(services)
+    assert (attempt(services).provider_batch_id, created(services), paused(services)) == ("pb-0", 0, "")
+
+
+def test_the_batch_of_another_shard_is_not_adopted() -> None:
+    services = hidden()
+    assert services.batch_store.linked(services.account().name, "pb-0") == (BATCH_ID, 1)
+    services.provider.trouble["find_batch"] = [CannotTell("it shows too little")] * 2
+    say(services, {"provider_batch_id": "pb-0", "shard": 0})
+    assert attempt(services).provider_batch_id is None
+    assert attempt(services).misnamed == "pb-0: its id is that of a batch of another shard"
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_name_is_no_proof_where_a_batch_shows_nothing_of_its_origin(*, ours: bool) -> None:
+    services = hidden(made=ours)
+    named = "pb-0" if ours else make(services, input_file_id="file-0", metadata={ATTEMPT_LABEL: "others/0/1"})
+    say(services, {"provider_batch_id": named})
+    looks(services)
+    assert (attempt(services).provider_batch_id, attempt(services).said, created(services)) == (None, named, 0)
+    services.provider.end(named, "completed")
+    submit(services, FIRST)
+    assert attempt(services).provider_batch_id == (named if ours else None)
+    assert ours or attempt(services).misnamed == f"{named}: its results do not show that it is of this shard's requests"
 
 
 def test_a_clock_that_differs_is_no_reason_to_refuse_a_batch() -> None:

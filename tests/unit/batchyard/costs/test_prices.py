@@ -6,6 +6,7 @@ import pytest
 
 from batch_client import PROFILES
 from batchyard.costs import price_list as module
+from batchyard.costs.cost import PER_DOLLAR, Price, cost_of
 from batchyard.costs.price_list import Listed, PriceList, Sellers, price_list
 from batchyard.costs.price_list import _named as named
 from batchyard.costs.prices import (
@@ -26,17 +27,18 @@ CHAT = "/v1/chat/completions"
 
 
 def test_a_batch_price_of_the_list_is_taken_as_it_is() -> None:
-    assert batch_price(sellers_of("openai"), "gpt-4.1-mini") == (Decimal("0.2"), Decimal("0.1"), Decimal("0.8"), BATCH)
+    price = batch_price(sellers_of("openai"), "gpt-4.1-mini")
+    assert price == Price(Decimal("0.2"), Decimal("0.1"), Decimal("0.8"), BATCH)
 
 
 def test_where_the_list_has_no_batch_price_the_full_price_holds() -> None:
-    assert batch_price(sellers_of("openai"), "text-embedding-3-small") == (
+    assert batch_price(sellers_of("openai"), "text-embedding-3-small") == Price(
         Decimal("0.02"),
         Decimal("0.02"),
         Decimal(0),
         FULL,
     )
-    assert batch_price(sellers_of("together"), "meta-llama/Llama-3.3-70B-Instruct-Turbo") == (
+    assert batch_price(sellers_of("together"), "meta-llama/Llama-3.3-70B-Instruct-Turbo") == Price(
         Decimal("0.88"), Decimal("0.88"), Decimal("0.88"), FULL,
     )  # fmt: skip
 
@@ -44,22 +46,22 @@ def test_where_the_list_has_no_batch_price_the_full_price_holds() -> None:
 def test_where_the_list_has_no_batch_price_the_share_holds_that_the_service_takes() -> None:
     sellers = Sellers(same=("together",), share="0.8")
     price = batch_price(sellers, "meta-llama/Llama-3.3-70B-Instruct-Turbo")
-    assert price == (Decimal("0.704"), Decimal("0.704"), Decimal("0.704"), SHARE)
+    assert price == Price(Decimal("0.704"), Decimal("0.704"), Decimal("0.704"), SHARE)
     assert full_price(sellers, "meta-llama/Llama-3.3-70B-Instruct-Turbo") != price
 
 
 def test_mistral_takes_half_where_the_list_has_no_batch_price_and_code_with_a_gap_has_one() -> None:
     prices = Prices(sellers_of("mistral"))
-    assert prices.of("devstral-2512", CHAT) == (Decimal("0.2"), Decimal("0.02"), Decimal(1), SHARE)
+    assert prices.of("devstral-2512", CHAT) == Price(Decimal("0.2"), Decimal("0.02"), Decimal(1), SHARE)
     code = prices.of("codestral-2508", "/v1/fim/completions")
-    assert code == (Decimal("0.15"), Decimal("0.015"), Decimal("0.45"), BATCH)
+    assert code == Price(Decimal("0.15"), Decimal("0.015"), Decimal("0.45"), BATCH)
 
 
 def test_the_user_s_own_list_goes_before_ours() -> None:
     own = read_own('{"gpt-4.1-mini": {"input": 0.07, "output": 0.3}, "my-own": {"input": 1, "cached": 0.5}}')
     prices = Prices(sellers_of("openai"), own)
-    assert prices.of("gpt-4.1-mini", CHAT) == (Decimal("0.07"), Decimal("0.07"), Decimal("0.3"), OWN)
-    assert prices.of("my-own", CHAT) == (Decimal(1), Decimal("0.5"), Decimal(0), OWN)
+    assert prices.of("gpt-4.1-mini", CHAT) == Price(Decimal("0.07"), Decimal("0.07"), Decimal("0.3"), OWN)
+    assert prices.of("my-own", CHAT) == Price(Decimal(1), Decimal("0.5"), Decimal(0), OWN)
     assert prices.of("gpt-4.1-nano", CHAT) == batch_price(sellers_of("openai"), "gpt-4.1-nano")
     assert prices.of("gpt-4.1-mini", CHAT, batch=False) == full_price(sellers_of("openai"), "gpt-4.1-mini")
 
@@ -76,7 +78,7 @@ def test_a_list_that_is_not_one_is_refused(text: str) -> None:
 
 def test_flex_processing_is_sold_where_the_list_has_it_and_the_endpoint_takes_a_tier() -> None:
     prices = Prices(sellers_of("openai"))
-    assert prices.by_flex("o4-mini", CHAT) == (Decimal("0.55"), Decimal("0.138"), Decimal("2.2"), FLEX)
+    assert prices.by_flex("o4-mini", CHAT) == Price(Decimal("0.55"), Decimal("0.138"), Decimal("2.2"), FLEX)
     assert prices.sells_flex("o4-mini", CHAT)
     assert prices.sells_flex("o4-mini", "/v1/responses")
     assert prices.by_flex("o4-mini", "/v1/completions") is None
@@ -97,7 +99,7 @@ def test_flex_processing_that_costs_more_than_a_batch_is_not_sold_as_one(monkeyp
     monkeypatch.setattr(
         module, "price_list", lambda: PriceList(known.source, known.at, {**known.sellers, "openai": [dear]})
     )
-    assert Prices(sellers_of("openai")).by_flex("o-dear", CHAT) == (Decimal(2), Decimal(2), Decimal(5), FLEX)
+    assert Prices(sellers_of("openai")).by_flex("o-dear", CHAT) == Price(Decimal(2), Decimal(2), Decimal(5), FLEX)
     assert not Prices(sellers_of("openai")).sells_flex("o-dear", CHAT)
 
 
@@ -154,3 +156,32 @@ def test_your_own_list_prices_pictures_and_what_has_no_price_of_ours() -> None:
     assert Prices(sellers_of("openai")).of("omni-moderation-latest", "/v1/moderations") is None
     with pytest.raises(ValueError, match="a price is at least 0"):
         read_own('{"p": {"input": 1, "image_input": -1}}')
+
+
+@pytest.mark.parametrize(("model", "batch"), [("claude-haiku-4-5", True), ("claude-haiku-4-5", False)])
+def test_what_is_written_to_the_cache_costs_a_quarter_more_and_for_an_hour_twice_as_much(
+    model: str, *, batch: bool
+) -> None:
+    prices, million = Prices(sellers_of("anthropic")), 1_000_000
+    usage = Usage(10 * million, 4 * million, 0, written_tokens=3 * million, written_hour_tokens=million)
+    cost = prices.cost(usage, model, "/v1/messages", batch=batch)
+    full = Decimal(3) + 2 * Decimal("1.25") + 1 * Decimal(2)
+    assert Decimal(cost.input) / PER_DOLLAR == full * (Decimal("0.5") if batch else 1)
+    assert Decimal(cost.cached) / PER_DOLLAR == 4 * Decimal("0.1") * (Decimal("0.5") if batch else 1)
+
+
+def test_what_is_written_costs_what_other_input_costs_where_the_list_says_no_more() -> None:
+    price = Price(Decimal(2), Decimal(1), Decimal(4), OWN)
+    assert cost_of(Usage(10, 0, 0, written_tokens=5), price) == cost_of(Usage(10, 0, 0), price)
+
+
+def test_no_more_is_dearer_than_there_is_input_that_was_not_read_from_the_cache() -> None:
+    price = Price(Decimal(2), Decimal(1), Decimal(4), OWN, Decimal(3), Decimal(4))
+    assert (
+        cost_of(Usage(10, 6, 0, written_tokens=50, written_hour_tokens=70), price).input == 16 * PER_DOLLAR // 1_000_000
+    )
+
+
+def test_a_share_of_the_price_is_one_of_what_is_written_too() -> None:
+    found = Price(Decimal(2), Decimal(1), Decimal(4), FULL, Decimal("2.5"), Decimal(4)).times(Decimal("0.5"), SHARE)
+    assert found == Price(Decimal(1), Decimal("0.5"), Decimal(2), SHARE, Decimal("1.25"), Decimal(2))

@@ -267,11 +267,12 @@ def test_the_code_of_an_error_is_no_value_that_nests(depth: int, code: str, othe
                       "completion_tokens_details": None}, Usage(3, 0, 0, 0, 3), id="nulls"),
         pytest.param(
             {"input_tokens": 3, "cache_creation_input_tokens": 10, "cache_read_input_tokens": 100, "output_tokens": 2,
-             "service_tier": "batch"}, Usage(113, 100, 2, 0, 115), id="messages",
+             "cache_creation": {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 6}, "service_tier": "batch"},
+            Usage(113, 100, 2, 0, 115, written_tokens=10, written_hour_tokens=6), id="messages",
         ),
         pytest.param(
             {"input_tokens": 3, "cache_creation_input_tokens": 10, "cache_read_input_tokens": None, "output_tokens": 2},
-            Usage(13, 0, 2, 0, 15), id="messages that only wrote to the cache",
+            Usage(13, 0, 2, 0, 15, written_tokens=10), id="messages that only wrote to the cache",
         ),
         pytest.param(
             {"input_tokens": 3, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 2},
@@ -294,9 +295,9 @@ def test_usage_is_read_in_every_endpoint_s_words(usage: object, read: Usage) -> 
 
 
 def test_only_the_answers_tell_which_tokens_are_of_pictures() -> None:
-    of_answers = Usage(40, 0, 200, 0, 240, 30, 190)
+    of_answers = Usage(40, 0, 200, 0, 240, 30, 190, 7, 3)
     assert with_pictures(None, of_answers) == of_answers
-    assert with_pictures(Usage(50, 0, 272, 0, 322), of_answers) == Usage(50, 0, 272, 0, 322, 30, 190)
+    assert with_pictures(Usage(50, 0, 272, 0, 322), of_answers) == Usage(50, 0, 272, 0, 322, 30, 190, 7, 3)
 
 
 def test_usage_survives_a_body_that_is_not_quite_json() -> None:

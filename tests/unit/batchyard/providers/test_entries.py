@@ -86,6 +86,7 @@ def test_the_workers_that_may_submit_at_once_are_shared() -> None:
         ('{"a": {"base_url": "https://h/v1", "role": "batches"}}', "'a': role must be the ARN of a role, such as arn:aws:"),
         ('{"a": {"base_url": "https://api.mistral.ai", "urls": ["/v1/responses"]}}', "mistral takes /v1/chat/completions, "),
         ('{"a": {"base_url": "https://api.openai.com/v1", "urls": ["/v1/ocr"]}}', "openai does not take '/v1/ocr'"),
+        ('{"a": {"base_url": "https://gateway.example", "profile": "bedrock"}}', "names no region of AWS"),
         ('{"a": {"base_url": "https://h/v1", "foreign_urls": []}}', "unknown member 'foreign_urls'"),
         ('{"a": {"base_url": "https://h/v1", "price_list": {"m": {"output": 1}}}}', "missing required field `input`"),
         (json.dumps({f"p{at}": LOCAL for at in range(MOST + 1)}), "at most 20 are allowed"),

@@ -13,7 +13,7 @@ from batchyard.domain.errors import StaleRecord
 from batchyard.domain.job import CLOCK_SKEW
 from batchyard.domain.shard import with_attempt_members
 from batchyard.domain.step import Step
-from batchyard.recovery.ownership import LATEST_LOOK, LATEST_RECORD, LONGEST_AT_PROVIDER
+from batchyard.recovery.ownership import LATEST_LOOK, LATEST_RECORD, LEAST_AT_PROVIDER
 from batchyard.recovery.sweep import sweep
 from batchyard.recovery.sweep_run import RESERVE
 from batchyard.shards.submit import submit
@@ -61,7 +61,7 @@ def test_a_provider_batch_that_its_shard_waits_for_is_adopted_once_its_worker_mu
     services.wait(LATEST_LOOK + 1)
     assert sweep(services) == {"ProviderBatchesAdopted": 1}
     assert services.batch_store.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
-    assert services.batch_store.links == {"pb-0": (BATCH_ID, 0)}
+    assert services.batch_store.links == {(services.account().name, "pb-0"): (BATCH_ID, 0)}
     assert submit(services, FIRST).next == "poll"
     assert services.provider.calls.count("create_batch") == 2  # the lost one, and the one of this test
     assert sweep(services) == {}
@@ -199,7 +199,7 @@ def test_a_look_goes_back_to_the_last_one_only_and_never_further_than_a_week() -
     services.provider.batches[late] = msgspec.structs.replace(
         services.provider.batches[late], status="in_progress", created_at=1
     )
-    services.wait(LONGEST_AT_PROVIDER)
+    services.wait(LEAST_AT_PROVIDER)
     newest = make(services, "batch_01/0/1")
     sweep(services)
     assert services.provider.batches[late].status == "in_progress"

@@ -3,6 +3,7 @@
 import pytest
 
 from batchyard.domain.batch import BatchError
+from batchyard.domain.numbers import HOUR
 from batchyard.domain.shard import (
     Shard,
     as_done,
@@ -11,8 +12,18 @@ from batchyard.domain.shard import (
     with_members,
     with_new_attempt,
 )
-from batchyard.recovery.ownership import LATEST_LOOK, LATEST_RECORD, Owner, Verdict, of_batch, of_file
+from batchyard.recovery.ownership import (
+    LATEST_LOOK,
+    LATEST_RECORD,
+    LEAST_AT_PROVIDER,
+    Owner,
+    Verdict,
+    longest_at_provider,
+    of_batch,
+    of_file,
+)
 from tests.fakes.batches import NOW, batch
+from tests.fakes.services import MemoryServices
 
 RUNNING, ENDED = batch(status="in_progress"), batch(status="cancelled")
 OLD, NEW = LATEST_RECORD + 1, 1
@@ -86,3 +97,18 @@ def test_nothing_waits_for_a_provider_batch_or_file_whose_batch_ended_or_has_no_
 )
 def test_a_file_of_a_running_batch(shard: Shard, file_id: str, number: int, age: int, verdict: Verdict) -> None:
     assert of_file(Owner(RUNNING, shard, number), file_id, age) is verdict
+
+
+@pytest.mark.parametrize(
+    ("url", "windows", "seconds"),
+    [
+        ("https://api.openai.com/v1", [], LEAST_AT_PROVIDER),
+        ("https://api.groq.com/openai/v1", [], (7 * 24 + 12) * HOUR),
+        ("https://dashscope.aliyuncs.com/compatible-mode/v1", ["24h"], (336 + 12) * HOUR),
+        ("http://127.0.0.1/v1", ["30d"], (30 * 24 + 12) * HOUR),
+    ],
+)
+def test_a_provider_may_run_a_batch_for_its_longest_window_and_some_hours(
+    url: str, windows: list[str], seconds: int
+) -> None:
+    assert longest_at_provider(MemoryServices(provider_base_url=url).account(), *windows) == seconds

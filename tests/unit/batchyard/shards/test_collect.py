@@ -44,22 +44,22 @@ def test_it_looks_so_often_and_then_takes_what_there_is(shown: tuple[str, ...], 
 
 
 def test_a_result_is_read_with_the_names_of_the_lines_that_were_sent_in_their_order() -> None:
-    services, asked = ended("r2", "r0", "r1"), list[tuple[str, list[str], str, list[str]]]()
+    services, asked = ended("r2", "r0", "r1"), list[tuple[str, str, list[str], str, list[str]]]()
     read = services.provider.read
 
-    def noted(name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:
-        asked.append((name, list(ids), ids[len(ids) - 1], list(ids[1:])))
-        return read(name, ids)
+    def noted(name: str, ids: Sequence[str] = (), key: str = "") -> Iterator[bytes]:
+        asked.append((name, key, list(ids), ids[len(ids) - 1], list(ids[1:])))
+        return read(name, ids, key)
 
     services.provider.read = noted  # type: ignore[method-assign]
     assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
-    assert asked == [("out", ["r0", "r1", "r2"], "r2", ["r1", "r2"])]
+    assert asked == [("out", f"{BATCH_ID}/0/1", ["r0", "r1", "r2"], "r2", ["r1", "r2"])]
 
 
 def test_a_batch_tells_that_it_waits_for_answers_and_that_it_no_longer_does() -> None:
     services = ended("r0")
     collect(services, FIRST.then(Next.COLLECT))
-    assert "2 answers are not in the provider's files" in (services.batch_store.batch(BATCH_ID).paused or "")
+    assert "2 answers are not in the provider's results" in (services.batch_store.batch(BATCH_ID).paused or "")
     services.provider.files["out"] += services.provider.files["out"].replace(b"r0", b"r1") + services.provider.files[
         "out"
     ].replace(b"r0", b"r2")
@@ -71,7 +71,7 @@ def test_of_one_answer_a_batch_does_not_speak_as_of_many() -> None:
     services = ended("r0", "r1")
     collect(services, FIRST.then(Next.COLLECT))
     assert (services.batch_store.batch(BATCH_ID).paused or "").startswith(
-        "1 answer is not in the provider's files yet: "
+        "1 answer is not in the provider's results yet: "
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from batch_client import (
+    PATIENCE,
     BadRequestError,
     BatchClientError,
     PermissionDeniedError,
@@ -25,7 +26,6 @@ from batchyard.shards.direct import (
     FLEX_PATIENCE,
     FLEX_TURN,
     LONGEST_SEND,
-    PATIENCE,
 )
 from batchyard.shards.submit import submit
 from tests.fakes.sellers import sellers_of

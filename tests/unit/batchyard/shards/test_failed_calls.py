@@ -76,13 +76,19 @@ def test_a_key_that_is_gone_is_waited_for_where_a_provider_batch_is_looked_at(
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (AuthenticationError("no", status=401), "The provider refused our key: POST /files was answered 401: no."),
+        (
+            AuthenticationError("no", status=401),
+            "The provider refused our key: the upload of the input was answered 401: no.",
+        ),
         (
             PermissionDeniedError("no", status=403, code="invalid_api_key"),
-            "The provider refused our key: POST /files was answered 403 (invalid_api_key): no.",
+            "The provider refused our key: the upload of the input was answered 403 (invalid_api_key): no.",
         ),
-        (PermissionDeniedError("no", status=403), "The provider refused us: POST /files was answered 403: no."),
-        (QuotaError("no", status=429), "The provider refused us: POST /files was answered 429: no."),
+        (
+            PermissionDeniedError("no", status=403),
+            "The provider refused us: the upload of the input was answered 403: no.",
+        ),
+        (QuotaError("no", status=429), "The provider refused us: the upload of the input was answered 429: no."),
     ],
 )
 def test_a_pause_tells_a_refused_key_from_other_refusals(error: BatchClientError, told: str) -> None:
@@ -123,7 +129,7 @@ def test_a_refusal_that_no_time_can_mend_ends_the_shard_at_once_and_says_what_wa
     reason = services.batch_store.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert reason.code == (error.code or "provider_unavailable")
-    assert f"POST /batches was answered {error.status}" in reason.message
+    assert f"the create of the batch was answered {error.status}" in reason.message
     assert reason.message.endswith(": no")
 
 
@@ -174,7 +180,7 @@ def test_what_is_refused_again_and_again_ends_the_shard_within_a_day_and_says_wh
     assert 3_600 < services.now() - started < 24 * 3_600
     reason = services.batch_store.kept[BATCH_ID, 0].reason
     assert reason is not None
-    asked = {"create_file": "POST /files", "create_batch": "POST /batches"}[call]
+    asked = {"create_file": "the upload of the input", "create_batch": "the create of the batch"}[call]
     assert f"{asked} was answered {error.status}" in reason.message
     assert error.message in reason.message
 

@@ -1,17 +1,22 @@
 """Why a batch waits: the call, its status, the provider's words, since when, what happens next, and what a person can do."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from batch_client import (
+    PROFILES,
     AuthenticationError,
     BadRequestError,
     BatchClientError,
+    CannotTell,
     CreateOutcomeUnknown,
+    Facts,
     InvalidArgumentError,
     NotFoundError,
     PermissionDeniedError,
+    Profile,
     QuotaError,
     RateLimitError,
     RequestCounts,
@@ -63,7 +68,7 @@ def fail(services: MemoryServices, call: str, error: BatchClientError, do: Calla
         services.wait(30)
 
 
-CALLS = {"create_file": "POST /files", "create_batch": "POST /batches"}
+CALLS = {"create_file": "the upload of the input", "create_batch": "the create of the batch"}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +95,7 @@ def test_a_look_that_fails(error: BatchClientError, remedy: str) -> None:
     assert submit(services, FIRST).next == "poll"
     fail(services, "retrieve_batch", error, poll)
     reason = told(services)
-    assert f"GET /batches/pb-0 was answered {error.status}" in reason
+    assert f"the look at the batch pb-0 was answered {error.status}" in reason
     assert remedy in reason
     assert "as long as it takes" in reason
 
@@ -112,7 +117,7 @@ def test_a_file_that_cannot_be_read(error: BatchClientError) -> None:
     services.provider.trouble["download_file"] = [error] * 9
     for _ in range(TOLD_AFTER):
         collect(services, FIRST.then(Next.COLLECT))
-    assert f"GET /files/file-out/content was answered {error.status}: {WORDS}." in told(services)
+    assert f"the reading of the results file-out was answered {error.status}: {WORDS}." in told(services)
 
 
 def test_answers_that_are_counted_and_not_there() -> None:
@@ -120,7 +125,7 @@ def test_answers_that_are_counted_and_not_there() -> None:
     assert submit(services, FIRST).next == "poll"
     services.provider.end("pb-0", "completed", request_counts=RequestCounts(3, 3, 0))
     collect(services, FIRST.then(Next.COLLECT))
-    assert told(services).startswith("3 answers are not in the provider's files yet: GET /batches/pb-0 ")
+    assert told(services).startswith("3 answers are not in the provider's results yet: its batch pb-0 ")
 
 
 @pytest.mark.parametrize("code", ["token_limit_exceeded", "insufficient_quota", "invalid_request"])
@@ -140,7 +145,7 @@ def test_a_provider_without_files(status: int) -> None:
     services.provider.trouble["create_file"] = [kind("Not Found", status=status)]
     submit(services, FIRST)
     reason = told(services)
-    assert f"may have no files API at this address: POST /files was answered {status}: Not Found." in reason
+    assert f"may take no inputs at this address: the upload of the input was answered {status}: Not Found." in reason
     assert "Check that ProviderBaseUrl" in reason
 
 
@@ -156,11 +161,25 @@ def test_a_provider_that_lists_no_batches_after_a_lost_create(status: int) -> No
     assert submit(services, FIRST).next == "submit"
     reason = told(services)
     assert f"cannot tell whether batch {BATCH_ID}/0/1 exists" in reason
-    assert f"GET /batches was answered {status}: Method Not Allowed." in reason
+    assert f"the list of the batches was answered {status}: Method Not Allowed." in reason
     assert f"lost at {moment(began)}" in reason
     assert "Look in the provider's console for a batch of the file file-0" in reason
     assert services.event_bus.announced[-1] == "paused"
     assert services.provider.calls.count("create_batch") == 1
+
+
+@pytest.mark.parametrize("lookup", ["metadata", "time"])
+def test_a_person_is_sent_to_our_key_only_where_the_service_may_keep_it(
+    lookup: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROFILES, "odd", Profile(name="odd", facts=Facts(source="made up, 2026", lookup=lookup)))
+    services = planned(provider_profile="odd")
+    services.provider.trouble["create_batch"] = [CreateOutcomeUnknown("the answer was lost")]
+    submit(services, FIRST)
+    services.provider.trouble["find_batch"] = [CannotTell("not shown")]
+    services.wait(60)
+    assert submit(services, FIRST).next == "submit"
+    assert ("in its metadata" in told(services)) is (lookup == "metadata")
 
 
 def test_an_address_that_cannot_be_sent() -> None:
@@ -168,7 +187,7 @@ def test_an_address_that_cannot_be_sent() -> None:
     services.provider.trouble["create_file"] = [InvalidArgumentError("no such address")] * 2
     submit(services, FIRST)
     reason = told(services)
-    assert reason.startswith("The key or the address cannot be sent: POST /files failed: no such address.")
+    assert reason.startswith("The key or the address cannot be sent: the upload of the input failed: no such address.")
     assert "ProviderBaseUrl" in reason
 
 

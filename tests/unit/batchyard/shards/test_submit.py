@@ -175,7 +175,7 @@ def test_a_second_run_after_success_goes_on_to_poll_without_another_batch() -> N
     services = planned()
     assert [submit(services, FIRST).next for _ in range(3)] == ["poll"] * 3
     assert services.provider.calls == ["create_file", "create_batch"]
-    assert services.batch_store.links == {"pb-0": (BATCH_ID, 0)}
+    assert services.batch_store.links == {(services.account().name, "pb-0"): (BATCH_ID, 0)}
 
 
 def test_what_is_uploaded_is_the_input_s_own_bytes() -> None:

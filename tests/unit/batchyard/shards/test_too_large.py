@@ -160,9 +160,9 @@ def test_what_cannot_be_cut_is_an_error_that_names_the_setting(times: int) -> No
     (errors,) = (data for key, data in services.bucket.stored.items() if key.endswith("errors.jsonl"))
     message = json.loads(errors.splitlines()[0])["error"]["message"]
     assert message == (
-        f"This request was sent alone in a file of {LINE:,} bytes, which is too large for the provider: POST /files was "
-        "answered 413: 413 Request Entity Too Large. Shorten the request: a smaller MaxBytesPerShard (200,000,000 now) "
-        "parts requests from each other, and cuts none."
+        f"This request was sent alone in a file of {LINE:,} bytes, which is too large for the provider: the upload "
+        "of the input was answered 413: 413 Request Entity Too Large. Shorten the request: a smaller MaxBytesPerShard "
+        "(200,000,000 now) parts requests from each other, and cuts none."
     )
 
 

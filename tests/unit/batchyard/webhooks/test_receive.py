@@ -12,10 +12,12 @@ from standardwebhooks.webhooks import Webhook
 from batchyard.adapters.batch_store import LinkedShard
 from batchyard.domain.errors import ApiError
 from batchyard.domain.nesting import MOST_LEVELS
+from batchyard.domain.shard import Shard
 from batchyard.webhooks.receive import receive
 from tests.fakes.batches import BATCH_ID
 from tests.fakes.nested import DEPTHS, nested
 from tests.fakes.services import MemoryServices
+from tests.faults.doors import settings_of
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of ours").decode()
 OTHER = "whsec_" + base64.b64encode(b"a secret of others").decode()
@@ -26,7 +28,7 @@ BODY = msgspec.json.encode({"id": "evt_1", "type": "batch.completed", "created_a
 def services() -> MemoryServices:
     services = MemoryServices()
     services.webhook_secret.text = SECRET
-    services.batch_store.links["pb-1"] = LinkedShard(BATCH_ID, 3)
+    services.batch_store.links[services.account().name, "pb-1"] = LinkedShard(BATCH_ID, 3)
     return services
 
 
@@ -46,7 +48,7 @@ def test_an_event_has_its_shard_looked_after(services: MemoryServices) -> None:
 
 
 def test_an_id_that_no_record_can_have_is_not_looked_for(services: MemoryServices) -> None:
-    services.batch_store.links["é" * 1_001] = LinkedShard(BATCH_ID, 3)
+    services.batch_store.links[services.account().name, "é" * 1_001] = LinkedShard(BATCH_ID, 3)
     body = msgspec.json.encode({"type": "batch.completed", "data": {"id": "é" * 1_001}})
     assert receive(services, signed(body), body) == {"received": True}
     assert services.advance_function.invoked == []
@@ -168,3 +170,16 @@ def test_a_secret_that_is_empty_or_none_believes_nobody(services: MemoryServices
 def test_a_secret_beside_an_empty_one_is_good(services: MemoryServices) -> None:
     services.webhook_secret.text = f"whsec_ {SECRET}"
     assert receive(services, signed(), BODY) == {"received": True}
+
+
+def test_two_providers_with_a_batch_of_one_id_have_each_its_own_shard() -> None:
+    services = MemoryServices(providers=settings_of({"a": ["m"], "b": ["n"]}))
+    services.webhook_secret.text = SECRET
+    for at, name in enumerate("ab"):
+        of = Shard(
+            batch_id=BATCH_ID, shard=at, expires_at_ttl=1, endpoint="e", model="m", provider=name, lines=1, first=0, last=0,
+            unfinished=1,
+        )  # fmt: skip
+        services.batch_store.link(name, "pb-1", of)
+    assert receive(services, signed(), BODY) == {"received": True}
+    assert services.advance_function.invoked == [{"batch_id": BATCH_ID, "shard": at} for at in range(2)]

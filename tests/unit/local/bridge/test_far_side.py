@@ -56,4 +56,7 @@ def test_no_secret_of_another_service_goes_on() -> None:
         *(("Idempotency-Key", "7"), ("Accept-Encoding", "gzip"), ("Range", "bytes=0-1")),
     ]
     assert to_batchyard(given) == given[-3:]
+    assert to_batchyard([("Host", "127.0.0.1:8137"), ("batchyard-bridge", "http://elsewhere")]) == [
+        ("batchyard-bridge", "http://127.0.0.1:8137")
+    ]
     assert to_s3(given) == [("Range", "bytes=0-1"), ("Accept-Encoding", "identity")]

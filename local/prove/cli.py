@@ -1,0 +1,93 @@
+"""The command line of `make prove`: the price first, then the word of a person, then the run."""
+
+import argparse
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from batch_client import speak
+from local.errors import LocalError, ParameterError
+from local.prove.choice import choose
+from local.prove.lines import batches
+from local.prove.price import estimate, prices
+from local.prove.run import Run
+from local.prove.telling import sentences
+from local.prove.trial import LABEL
+from local.signals import Stopped, raise_on_signals
+
+_YES, _NO = frozenset({"1", "true", "yes"}), frozenset({"", "0", "false", "no"})
+_NOTHING: Final = "Nothing was sent."
+
+
+def main(arguments: list[str] | None = None, host: Mapping[str, str] | None = None) -> int:
+    """Obey the command line, and return the exit status: 0 if all was done, 1 if not, 2 for a wrong setting."""
+    options = _parser().parse_args(arguments)
+    raise_on_signals()
+    try:
+        return _prove(options, os.environ if host is None else host)
+    except Stopped as stopped:
+        return stopped.status
+    except LocalError as error:
+        _say(f"{error} {_NOTHING}")
+        return error.status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local.prove", description="Prove a provider by a small paid run.")
+    parser.add_argument("--provider", default="", help="one of PROVIDERS, or the profile of the one provider")
+    parser.add_argument("--model", default="", help="a cheap model of it")
+    parser.add_argument("--yes", default="", help="1 to spend without being asked")
+    parser.add_argument("--json", default="", help="1 to have the proof as JSON")
+    return parser
+
+
+def _prove(options: argparse.Namespace, host: Mapping[str, str]) -> int:
+    yes, as_json = _flag("YES", options.yes), _flag("JSON", options.json)
+    choice, run = choose(host, options.provider, options.model), secrets.token_hex(4)
+    jobs = batches(choice.asked, choice.profile.facts, run)
+    try:
+        known = prices(choice.profile.facts, choice.prices)
+    except ValueError as error:
+        raise ParameterError(f"BATCHYARD_PRICE_LIST is no list of prices: {error}. See docs/cost.md.") from error
+    found = estimate(jobs, choice.asked, known)
+    _say(f"{choice.name} ({choice.provider.url}): {choice.asked.model} at {choice.asked.url}. {found.sentence}")
+    _ask(yes=yes)
+    with choice.client() as client:
+        going = Run(speak(client, LABEL), choice, found, _say)
+        try:
+            going.play(jobs, run, known)
+        finally:
+            _show(going, as_json=as_json)
+    return 1 if going.proof.failed else 0
+
+
+def _ask(*, yes: bool) -> None:
+    """Have a person say yes; raises ParameterError for any other word."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ParameterError("Nobody is there to say yes to the price. Set YES=1 to spend it.")
+    _say("Type yes to spend it:")
+    if sys.stdin.readline().strip().lower() != "yes":
+        raise ParameterError("You did not say yes.")
+
+
+def _show(run: Run, *, as_json: bool) -> None:
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(run.proof), indent=1).decode(), flush=True)
+    else:
+        print("\n".join(sentences(run.proof)), flush=True)
+
+
+def _flag(name: str, given: str) -> bool:
+    if given.lower() not in _YES | _NO:
+        raise ParameterError(f"{name} is {given!r}. Set it to 1, or leave it out.")
+    return given.lower() in _YES
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
