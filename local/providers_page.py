@@ -57,7 +57,7 @@ def _rows(profile: Profile, facts: Facts) -> Iterator[tuple[str, str]]:
     if profile.ordinary_url:
         yield "requests on their own go to", f"`{profile.ordinary_url}`"
     if facts.endpoints:
-        alone = "takes besides" if profile.dialect == "openai" else "takes alone"
+        alone = "takes alone" if facts.endpoints_alone else "takes besides"
         yield alone, ", ".join(f"`{url}`" for url in facts.endpoints)
     if facts.any_url:
         yield "takes besides", "urls of any other service, if it can"
@@ -70,7 +70,7 @@ def _rows(profile: Profile, facts: Facts) -> Iterator[tuple[str, str]]:
     yield "windows", _windows(facts)
     yield "what fills up", _ROOM[facts.room] + (f": {facts.room_size:,} at once" if facts.room_size else "")
     yield "a lost create is found by", _LOOKUP[facts.lookup]
-    yield "its list of batches", "goes on page by page" if facts.paging == "cursor" else "may show one page only"
+    yield "its list of batches", "may show one page only" if facts.paging == "none" else "goes on page by page"
     yield "counts are shown", _PROGRESS[facts.progress]
     yield "at the end of the window", _expiry(facts)
     yield "a cancel leaves", _LEFT[facts.after_cancel]

@@ -18,6 +18,8 @@ from local.emulator.bedrock.aws import Aws
 from local.emulator.bedrock.jobs import Job
 from local.emulator.bill import BATCH, PriceList, shown
 from local.emulator.errors import ApiError
+from local.emulator.mistral.shapes import HALF
+from local.emulator.mistral.shapes import NAME as MISTRAL
 from local.emulator.reply import Reply
 from local.emulator.state import State
 
@@ -90,7 +92,10 @@ def _entry(batch: Batch, prices: PriceList, *, with_lines: bool) -> dict[str, An
     entry["billed_requests"] = batch.completed
     entry["enqueued_tokens"] = 0 if batch.ended else batch.enqueued_tokens
     usage = batch.usage or Usage()
-    cost = prices.dollars(str(batch.model), BATCH, usage, batch.request.endpoint)
+    model, listed = str(batch.model), prices.sells(str(batch.model), BATCH)
+    cost = prices.dollars(model, BATCH, usage, batch.request.endpoint)
+    if cost is not None and batch.request.service == MISTRAL and not listed:
+        cost *= HALF
     entry["usd"] = shown(cost) if usage != Usage() else 0.0
     if with_lines:
         entry["billed"] = list(_billed(batch.ledger_path))

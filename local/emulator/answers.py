@@ -8,7 +8,7 @@ from typing import Any
 
 from local.emulator import media, structured, vectors
 from local.emulator.messages import message
-from local.emulator.prompts import MESSAGES, last_text, prompt_text, tokens
+from local.emulator.prompts import FIM, MESSAGES, last_text, prompt_text, tokens
 
 SNAPSHOTS = {
     "gpt-4o": "gpt-4o-2024-08-06",
@@ -189,6 +189,7 @@ def _video(question: Question) -> dict[str, Any]:
 
 _ANSWERS: dict[str, Callable[[Question], dict[str, Any]]] = {
     "/v1/chat/completions": _chat,
+    FIM: _chat,
     "/v1/responses": _response,
     "/v1/completions": _completion,
     "/v1/embeddings": _embeddings,

@@ -24,6 +24,8 @@ from local.emulator.bedrock import batches as bedrock_batches
 from local.emulator.bedrock.operation import BedrockOperation, OpenAIOperation
 from local.emulator.callers import ForOwnCallers
 from local.emulator.errors import ApiError
+from local.emulator.mistral import api as mistral
+from local.emulator.mistral.shapes import NAME as MISTRAL
 from local.emulator.operations import Handler, Operation
 from local.emulator.reply import Reply
 from local.emulator.state import State
@@ -52,6 +54,10 @@ OPERATIONS: list[tuple[str, str, str, Handler]] = [
     ("listBatches", "GET", "/batches", batches_api.list_batches),
     ("retrieveBatch", "GET", "/batches/{batch_id}", batches_api.retrieve_batch),
     ("cancelBatch", "POST", "/batches/{batch_id}/cancel", batches_api.cancel_batch),
+    ("createBatchJob", "POST", "/batch/jobs", not_there),
+    ("listBatchJobs", "GET", "/batch/jobs", not_there),
+    ("retrieveBatchJob", "GET", "/batch/jobs/{batch_id}", not_there),
+    ("cancelBatchJob", "POST", "/batch/jobs/{batch_id}/cancel", not_there),
     ("createWebhookEndpoint", "POST", _WEBHOOKS, webhooks_api.create_webhook_endpoint),
     ("listWebhookEndpoints", "GET", _WEBHOOKS, webhooks_api.list_webhook_endpoints),
     ("retrieveWebhookEndpoint", "GET", f"{_WEBHOOKS}/{{endpoint_id}}", webhooks_api.retrieve_webhook_endpoint),
@@ -65,6 +71,7 @@ OPERATIONS: list[tuple[str, str, str, Handler]] = [
     ("createResponse", "POST", "/responses", direct_api.answer),
     ("createChatCompletion", "POST", "/chat/completions", direct_api.answer),
     ("createEmbedding", "POST", "/embeddings", direct_api.answer),
+    ("createFimCompletion", "POST", "/fim/completions", direct_api.answer),
     ("createCompletion", "POST", "/completions", direct_api.answer),
     ("createModeration", "POST", "/moderations", direct_api.answer),
     ("createImage", "POST", "/images/generations", direct_api.answer),
@@ -103,6 +110,7 @@ _ADMIN: list[tuple[str, str, Handler]] = [
 ]
 
 
+_SERVICES = {together.NAME: together.HANDLERS, MISTRAL: mistral.HANDLERS}
 HEALTH = ("/health", "/v1/health")
 
 
@@ -115,7 +123,7 @@ def by_service(name: str, handler: Handler) -> Handler:
     """Return a handler that does as the service which the scenario names."""
 
     async def handle(state: State, request: Request) -> Reply:
-        own = together.HANDLERS.get(name) if state.scenario.service == together.NAME else None
+        own = _SERVICES.get(state.scenario.service, {}).get(name)
         return await (own or handler)(state, request)
 
     return handle

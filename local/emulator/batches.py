@@ -35,6 +35,12 @@ class BatchRequest:
     metadata: dict[str, str] | None
     #: The seconds after which output and error files expire.
     output_lifetime: int
+    #: In whose shape its lines are written.
+    service: str = "openai"
+    #: The model of lines that name none.
+    model: str | None = None
+    #: The seconds after which it expires.
+    seconds: int = WINDOW_SECONDS
 
 
 @dataclass
@@ -101,7 +107,7 @@ class Batch:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
-        self.moments["expires_at"] = self.created_at + WINDOW_SECONDS
+        self.moments["expires_at"] = self.created_at + self.request.seconds
 
     @property
     def ended(self) -> bool:

@@ -80,6 +80,7 @@ def _given_members(options: argparse.Namespace) -> dict[str, Any]:
     members = {
         "seconds_per_batch": options.seconds_per_batch,
         "seed": options.seed,
+        "service": options.service,
         "enqueued_token_limits": limits,
     }
     return {name: value for name, value in members.items() if value is not None}
@@ -114,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--scenario", type=Path, metavar="FILE", help="failures to play, as JSON")
     add("--data", type=Path, metavar="DIR", help="keep files here and leave them at the end (default: temporary)")
     add("--seed", type=int, help="order of output lines and choice of shares (default: 0)")
+    add("--service", choices=["openai", "together", "mistral"], help="whose habits it has (default: openai)")
     add("--seconds-per-batch", type=float, metavar="S", help="a batch's whole life (default: 1.5)")
     add("--enqueued-tokens", type=int, metavar="N", help="enqueued prompt tokens allowed per model (default: no limit)")
     add("--prices", type=Path, metavar="FILE", help="bill in dollars by this list, which `make prices` writes")

@@ -20,6 +20,7 @@ OperationName = Literal[
     "retrieveMessageBatchResults", "createMessage",
     "createModelInvocationJob", "listModelInvocationJobs", "getModelInvocationJob", "stopModelInvocationJob", "invokeModel",
     "converse",
+    "createBatchJob", "listBatchJobs", "retrieveBatchJob", "cancelBatchJob", "createFimCompletion",
     "createResponse", "createChatCompletion", "createEmbedding", "createCompletion", "createModeration", "createImage",
 ]  # fmt: skip
 
@@ -132,6 +133,8 @@ class LineFault(Rule):
     error: str | None = None
     #: Whether the line has neither response nor error.
     bare: bool = False
+    #: Whether the line has no custom_id.
+    nameless: bool = False
     #: Whether the line is cut in half.
     malformed: bool = False
     #: Whether the line has a byte that is not UTF-8.
@@ -257,7 +260,7 @@ class Scenario(Rule):
     #: The number from which the order of output lines and each chance are made.
     seed: int = 0
     #: Whose habits the emulator has: other paths, words and lines.
-    service: Literal["openai", "together"] = "openai"
+    service: Literal["openai", "together", "mistral"] = "openai"
     #: The only key that is accepted from now on; None leaves the key as it is.
     api_key: str | None = None
     #: Failures of API calls; the first rule that fits acts.
@@ -276,6 +279,8 @@ class Scenario(Rule):
     models: list[str] | None = None
     #: The most prompt tokens of all running batches of a model; `*` stands for every other model.
     enqueued_token_limits: dict[str, int] = {}
+    #: The most requests of all running jobs together, where a service counts those; None means any number.
+    pending_requests: int | None = None
     creates_per_hour: int = 2000
     max_file_bytes: int = 209_715_200
     #: Whether a larger file is answered 413 and an HTML page, as by a gateway, in place of the API's 400.

@@ -1,8 +1,8 @@
 """The text of `python -m local.emulator --help`: what the emulator is, and how failures are ordered."""
 
 GUIDE = """\
-A stand-in for a batch provider: OpenAI's Files, Uploads and Batches APIs, Anthropic's Message Batches, and
-Amazon Bedrock's jobs, on 127.0.0.1. Bedrock's are at the root: http://127.0.0.1:PORT, without /v1.
+A stand-in for a batch provider: OpenAI's Files, Uploads and Batches APIs, Anthropic's Message Batches, the habits of
+Together and Mistral, and Amazon Bedrock's jobs, on 127.0.0.1. Bedrock's are at the root: http://127.0.0.1:PORT, without /v1.
 
 When it is ready it prints one line on stdout, everything else on stderr:
   {"provider_url": "http://127.0.0.1:PORT/v1", "api_key": "..."}
@@ -32,7 +32,9 @@ SCENARIO: a JSON object; every member may be left out, an unknown one is refused
   "seconds_per_file": 0      an upload is `pending` so long, and a batch of it refused; then it has the "file_status"
                              "processed", or what is ordered: "error" refuses each batch of it
   "statuses": {"completed": "SUCCESS", "in_progress": "running"}   other words for the statuses of batches
-  "service": "together"   whose habits the emulator has: openai, or together with its own upload, lists, words and lines
+  "service": "together"      whose habits the emulator has: openai; together with its own upload, lists, words and lines; or
+                             mistral with jobs at /v1/batch/jobs
+  "pending_requests": 1000000   requests of all running jobs of Mistral together (default: no limit)
   "ranges": false            whether downloads honour the Range header
   "answer_bytes": 0          fill each text answer up to this size
   "embedding_dimensions": 64 size of an embedding unless the request names one
@@ -54,7 +56,8 @@ CALLS   {"operation": "createBatch", "nth": "1-2", "do": {...}}
   operation  createFile listFiles retrieveFile deleteFile downloadFile createBatch listBatches retrieveBatch
              cancelBatch createUpload addUploadPart completeUpload cancelUpload,
              and those that answer one request at once: createResponse createChatCompletion createEmbedding
-             createCompletion createModeration createImage; of Anthropic's API createMessageBatch listMessageBatches
+             createCompletion createModeration createImage; of Mistral's API createBatchJob listBatchJobs retrieveBatchJob
+             cancelBatchJob createFimCompletion; of Anthropic's API createMessageBatch listMessageBatches
              retrieveMessageBatch cancelMessageBatch deleteMessageBatch retrieveMessageBatchResults createMessage; of
              Bedrock createModelInvocationJob listModelInvocationJobs getModelInvocationJob stopModelInvocationJob
              invokeModel converse (its OpenAI-shaped batches: as OpenAI's);
@@ -104,7 +107,7 @@ LINES   {"custom_id": "a-*", "do": {...}}
                                         usage, that cannot be used
     error: "request_timeout"            no answer: an error object, as for batch_expired; with a status, both; of a message
                                         batch the type of the result: "expired", "canceled" or a word of no meaning
-    missing, duplicate, malformed, garbled, unknown_custom_id, bare: true    what the line looks like in the file: not
+    missing, duplicate, malformed, garbled, unknown_custom_id, nameless, bare: true    what the line looks like in the file: not
                                         there, there twice, cut in half, with a byte that is not UTF-8, joined by a
-                                        stranger, neither response nor error
+                                        stranger, without its custom_id, neither response nor error
 """

@@ -26,11 +26,12 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
             yield number, line.rstrip(b"\r\n")
 
 
-def input_lines(path: Path) -> Iterator[InputLine]:
-    """Yield the requests of a file that has passed validation."""
+def input_lines(path: Path, model: str | None = None) -> Iterator[InputLine]:
+    """Yield the requests of a file that has passed validation; `model` is that of those which name none."""
     for number, line in raw_lines(path):
         request = msgspec.json.decode(line)
-        yield InputLine(number, request["custom_id"], request["body"])
+        body = request["body"]
+        yield InputLine(number, request["custom_id"], body if model is None else {"model": model, **body})
 
 
 def answered(

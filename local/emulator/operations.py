@@ -26,7 +26,7 @@ class HasOrdinal(Protocol):
 
 
 Handler = Callable[[State, Request], Awaitable[Reply]]
-_CREATES = frozenset({"createBatch", "createMessageBatch", "createModelInvocationJob"})
+_CREATES = frozenset({"createBatch", "createMessageBatch", "createBatchJob", "createModelInvocationJob"})
 _LISTS = ("data", "invocationJobSummaries")
 _MADE = {"createFile": "file_id", "completeUpload": "file_id", **dict.fromkeys(_CREATES, "batch_id")}
 

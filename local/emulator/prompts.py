@@ -6,7 +6,11 @@ from typing import Any
 MESSAGES = "/v1/messages"
 """Anthropic's endpoint, which a gateway may take in batches, too; bodies and answers are Anthropic's own."""
 
+FIM = "/v1/fim/completions"
+"""Mistral's endpoint for code with a gap."""
+
 REQUIRED_MEMBER = {
+    FIM: "prompt",
     MESSAGES: "messages",
     "/v1/chat/completions": "messages",
     "/v1/responses": "input",

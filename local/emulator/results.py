@@ -10,6 +10,7 @@ from local.emulator.answering import Answer
 from local.emulator.batches import Batch, Usage
 from local.emulator.faults import LineFault
 from local.emulator.lines import InputLine
+from local.emulator.mistral import shapes
 from local.emulator.outcomes import OutcomeSpool
 from local.emulator.prompts import MESSAGES
 from local.emulator.scenario import NO_LINE_FAULT
@@ -33,6 +34,7 @@ class Results:
         self._usage = Usage()
         self._output = OutcomeSpool(state.directory / f"output-{batch.ordinal}")
         self._errors = OutcomeSpool(state.directory / f"errors-{batch.ordinal}")
+        self._shape = {together.NAME: together.line, shapes.NAME: shapes.line}.get(batch.request.service)
         self._billed = batch.ledger_path.open("wb", buffering=0)  # a test may read the file at any time
 
     def collect(self, requests: Iterator[InputLine]) -> None:
@@ -42,8 +44,8 @@ class Results:
             self._keep(line, fault, answer)
 
     def fail_rest(self, rest: Iterator[InputLine], end: str) -> None:
-        """Give each line that did not run the error of the batch's end."""
-        for line in rest if self._state.scenario.service != together.NAME else ():
+        """Give each line that did not run the error of the batch's end, where the service writes such lines."""
+        for line in rest if self._shape is None else ():
             self._errors.append(lines.unanswered(self._batch.id, line, *_UNFINISHED[end]))
 
     def publish(self, end: str) -> None:
@@ -99,12 +101,14 @@ class Results:
         if answer.error is not None and not answer.status:
             return self._shaped(lines.unanswered(batch_id, line, *answer.error))
         whole = self._shaped(lines.answered(batch_id, line, answer.status, answer.body, answer.error))
+        if fault.nameless:
+            return msgspec.json.encode({**msgspec.json.decode(whole), "custom_id": None}) + b"\n"
         if fault.garbled:
             return whole.removesuffix(b"}\n") + b',"garbled":"\xff"}\n'
         return whole[: len(whole) // 2] + b"\n" if fault.malformed else whole
 
     def _shaped(self, whole: bytes) -> bytes:
-        return together.line(whole) if self._state.scenario.service == together.NAME else whole
+        return self._shape(whole) if self._shape else whole
 
     def _file(self, spool: OutcomeSpool, sort: str) -> str | None:
         if not len(spool):

@@ -11,6 +11,8 @@ from local.emulator.batches import Batch
 from local.emulator.clock import ClockStoppedError
 from local.emulator.errors import ApiError
 from local.emulator.lines import InputLine, input_lines
+from local.emulator.mistral.checks import JobValidation
+from local.emulator.mistral.shapes import NAME as MISTRAL
 from local.emulator.results import Results
 from local.emulator.state import State
 from local.emulator.validator import Problem, Validation, file_not_found, ordered_problems, token_limit_exceeded
@@ -81,9 +83,15 @@ class Run:
             return [file_not_found(input_file_id)]
         if stored.purpose != "batch":
             return [file_not_found(input_file_id)]
-        found = Validation(self._batch.request.endpoint, self._scenario).read(self._input)
+        found = self._checks().read(self._input)
         self._total = found.total
         return found.problems or self._enqueue(found)
+
+    def _checks(self) -> Validation:
+        wanted, scenario = self._batch.request, self._scenario
+        if wanted.service == MISTRAL:
+            return JobValidation(wanted.endpoint, scenario, job_model=wanted.model)
+        return Validation(wanted.endpoint, scenario)
 
     def _enqueue(self, found: Validation) -> list[Problem]:
         limits, model = self._state.scenario.enqueued_token_limits, str(found.model)
@@ -101,7 +109,7 @@ class Run:
         self._batch.total = self._total
         self._batch.enter("in_progress", self._clock.seconds())
         began = self._clock.now()
-        lines = input_lines(self._input)
+        lines = input_lines(self._input, self._batch.request.model)
         self._results.collect(self._paced(lines, began))
         self._stay("in_progress", began + self._seconds * _IN_PROGRESS)
         if self._end() == "completed":

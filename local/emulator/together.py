@@ -58,7 +58,7 @@ async def create_batch(state: State, request: Request) -> Reply:
     """Start a batch, also of a file that is not there: it fails later. Metadata is not kept."""
     body = await batches_api.json_object(request)
     wanted = batches_api.parse_batch_request({"completion_window": WINDOW, **body, "metadata": None})
-    batch = state.batches.add(BatchRequest(wanted.input_file_id, wanted.endpoint, WINDOW, None, THIRTY_DAYS))
+    batch = state.batches.add(BatchRequest(wanted.input_file_id, wanted.endpoint, WINDOW, None, THIRTY_DAYS, NAME))
     reply = Reply({"job": _job(state, batch), "warning": ""}, status=201, made=batch.id)
     runner.start(state, batch)
     return reply

@@ -13,7 +13,7 @@ from tests.system.processes import eventually, ledger, own_provider
 from tests.system.running_stack import jsonl
 from tests.system.test_run import SLOW, finished, waiting
 
-MODELS = ("gpt-4.1-mini", "llama-3.3-70b", "gpt-4.1-mini", "mistral-small")
+MODELS = ("gpt-4.1-mini", "codestral-latest", "gpt-4.1-mini", "mistral-small")
 LINES = 60
 
 
@@ -31,13 +31,15 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def two() -> Iterator[tuple[Mapping[str, str], Mapping[str, str]]]:
-    with own_provider("--api-key", "sk-of-gpt-only") as first, own_provider("--api-key", "sk-of-rest-only") as second:
+    """Yield a service like OpenAI, and Mistral."""
+    rest = ("--api-key", "sk-of-rest-only", "--service", "mistral")
+    with own_provider("--api-key", "sk-of-gpt-only") as first, own_provider(*rest) as second:
         yield first, second
 
 
 def described(first: Mapping[str, str], second: Mapping[str, str], **changed: Any) -> dict[str, Any]:
     gpt = {"base_url": first["PROVIDER_BASE_URL"], "api_key": first["PROVIDER_API_KEY"], "models": ["gpt-*"]}
-    rest = {"base_url": second["PROVIDER_BASE_URL"], "api_key": second["PROVIDER_API_KEY"]}
+    rest = {"base_url": second["PROVIDER_BASE_URL"], "api_key": second["PROVIDER_API_KEY"], "profile": "mistral"}
     return {"gpt": gpt, "rest": {**rest, **changed}}
 
 
@@ -57,7 +59,7 @@ def test_one_file_goes_to_two_providers_and_comes_back_in_order(
     report = json.loads((out / "report.json").read_text())
     assert report["outcomes_equal_lines"]
     assert {(shard["provider"], shard["model"]) for shard in report["shards"]} == {
-        ("gpt", "gpt-4.1-mini"), ("rest", "llama-3.3-70b"), ("rest", "mistral-small"),
+        ("gpt", "gpt-4.1-mini"), ("rest", "codestral-latest"), ("rest", "mistral-small"),
     }  # fmt: skip
     gpt = {f"r{number}" for number in range(LINES) if MODELS[number % len(MODELS)].startswith("gpt")}
     assert lines_at(two[0]) == gpt

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .dialects.anthropic import AnthropicDialect
     from .dialects.bedrock import BedrockDialect
     from .dialects.bedrock_openai import BedrockOpenAIDialect
+    from .dialects.mistral import MistralDialect
     from .dialects.openai import OpenAIDialect
     from .errors import (
         APIConnectionError,
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
     )
     from .nesting import shallow
     from .objects import Objects, Stored
-    from .profiles import PROFILES, Facts, Profile, Sign, choose_profile
+    from .profiles import OPENAI_URLS, PROFILES, Facts, Profile, Sign, choose_profile
     from .refusals import MONEY_CODES
     from .retry import Clock, RetryPolicy
     from .sources import ByteRanges, Source
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ENDED_STATUSES",
     "MONEY_CODES",
+    "OPENAI_URLS",
     "PROFILES",
     "APIConnectionError",
     "APIStatusError",
@@ -101,6 +103,7 @@ __all__ = [
     "InvalidArgumentError",
     "Job",
     "Look",
+    "MistralDialect",
     "NotFoundError",
     "Objects",
     "OpenAIDialect",
@@ -201,7 +204,9 @@ _HOMES = {
         "Stored",
     ),
     "dialects.openai": ("OpenAIDialect",),
+    "dialects.mistral": ("MistralDialect",),
     "profiles": (
+        "OPENAI_URLS",
         "PROFILES",
         "Facts",
         "Profile",

@@ -16,7 +16,7 @@ _LONGEST = 64  # characters that are kept of a status
 _PREFIX = r"^(?:batch|job|batch_job|file)_(?:state|status)_"
 _SPELLINGS = {
     "validating": (
-        "accepted", "created", "new", "not_started", "pending", "preparing", "queued", "scheduled", "submitted",
+        "accepted", "created", "in_queue", "new", "not_started", "pending", "preparing", "queued", "scheduled", "submitted",
         "validated", "validation", "waiting",
     ),
     "in_progress": (

@@ -13,6 +13,7 @@ from batch_client import (
     BedrockDialect,
     BedrockOpenAIDialect,
     Dialect,
+    MistralDialect,
     OpenAIDialect,
     RetryPolicy,
 )
@@ -72,9 +73,16 @@ def together(url: str, key: str, _: S3Server) -> Dialect:
     return OpenAIDialect(BatchClient(key, url, retry=SOON, profile="together"), "yard_attempt")
 
 
+def mistral(url: str, key: str, _: S3Server) -> Dialect:
+    return MistralDialect(BatchClient(key, url, retry=SOON, profile="mistral"), "yard_attempt")
+
+
 OF_OPENAI: Final = {
     "prepare": "createFile", "submit": "createBatch", "look": "retrieveBatch", "stop": "cancelBatch",
     "find": "listBatches", "read": "downloadFile", "forget": "deleteFile",
+}  # fmt: skip
+OF_MISTRAL: Final = {
+    **OF_OPENAI, "submit": "createBatchJob", "look": "retrieveBatchJob", "stop": "cancelBatchJob", "find": "listBatchJobs",
 }  # fmt: skip
 
 
@@ -133,6 +141,18 @@ DIALECTS: Final = [
         denies=False,
         scenario={"service": "together"},
         bad_status=None,
+    ),
+    Entry(
+        name="mistral",
+        speak=mistral,
+        line=chat_line,
+        endpoint=CHAT,
+        operations=OF_MISTRAL,
+        odd={"statuses": {"in_progress": "HIBERNATING", "completed": "HIBERNATING"}},
+        odd_word="hibernating",
+        full={"pending_requests": 9},
+        broke={"calls": [{"operation": "createBatchJob", "do": {"status": 402}}]},
+        scenario={"service": "mistral"},
     ),
     Entry(
         name="anthropic",

@@ -155,7 +155,8 @@ def test_a_job_whose_answer_was_lost_is_found_and_made_once(
     job, lines = service.job(2)
     known = service.made()
     rule = {"operation": entry.operations["submit"], "nth": 1, "do": {"after_effect": True, **how}}
-    emulator.play(**entry.scenario, seconds_per_batch=0.5 if entry.finds_at_end else 0.05, calls=[rule])
+    pace = 0.5 if entry.finds_at_end else 0.05
+    emulator.play(**{**entry.scenario, "seconds_per_batch": pace, "calls": [rule]})
     with pytest.raises(CreateOutcomeUnknown):
         service.dialect.submit(job, Bytes(lines))
     (lost,) = set(service.made()) - set(known)

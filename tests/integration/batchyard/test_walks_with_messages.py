@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.faults.strikes import Strike
-from tests.integration.batchyard.test_with_messages import IDS, LOW_CREDIT, struck_run
+from tests.integration.batchyard.test_with_messages import CLAUDE, IDS, LOW_CREDIT
 from tests.integration.local.emulator.running import Emulator, started
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def test_whatever_happens_each_line_has_its_outcome_and_is_paid_once(
     rest = [{"batch": at, "do": fate} for at, fate in enumerate(befalls[1:], start=2)]
     emulator.play(calls=troubles, batches=[*first, *rest], messages={"reshuffled": reshuffled}, seconds_per_batch=0.05)
     before = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
-    world, _, batch_id = struck_run(emulator, strike, TWELVE)
+    world, _, batch_id = CLAUDE.struck_run(emulator, strike, TWELVE)
     output = [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")]
     errors = [each["custom_id"] for each in json_lines(world.found(f"results/default/{batch_id}/errors.jsonl"))]
     assert sorted([*output, *errors], key=TWELVE.index) == TWELVE

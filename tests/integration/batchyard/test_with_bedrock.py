@@ -26,7 +26,7 @@ from tests.fakes.objects import ROLE
 from tests.fakes.s3_server import s3_server
 from tests.fakes.world import World, memory_world
 from tests.faults.strikes import KINDS, Strike, Strikes, exposed, some
-from tests.integration.batchyard.test_with_messages import again_and_again, call, run, turn
+from tests.integration.batchyard.spoken import again_and_again, call, run, turn
 from tests.integration.local.emulator.running import Emulator, chat_line, started
 
 if TYPE_CHECKING:

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
 import json
-import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batch_client import BatchClient, RetryPolicy, speak
-from batchyard.domain.errors import StaleRecord, StoreError
-from batchyard.domain.job import ATTEMPT_LABEL
 from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
-from batchyard.shards.collect import collect
-from batchyard.shards.poll import poll
-from batchyard.shards.submit import submit
-from tests.fakes.lines import jsonl
-from tests.fakes.world import World, memory_world
-from tests.faults.strikes import Killed, Strike, Strikes, exposed
+from tests.faults.strikes import Strike
+from tests.integration.batchyard.spoken import Spoken, call, run, turn
 from tests.integration.local.emulator.running import Emulator, started
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-T = TypeVar("T")
+    from tests.fakes.world import World
+
 IDS = [f"Kant, § {at}" for at in range(60)]  # Anthropic takes none of these characters
 LOW_CREDIT = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
-UPLOADS = itertools.count()
-Rule = dict[str, Any]
-
-
-def call(operation: str, nth: str = "1", **do: Any) -> Rule:
-    return {"operation": operation, "nth": nth, "do": do}
 
 
 def message_line(custom_id: str) -> dict[str, Any]:
@@ -45,6 +30,7 @@ def message_line(custom_id: str) -> dict[str, Any]:
     return {"custom_id": custom_id, "method": "POST", "url": "/v1/messages", "body": body}
 
 
+CLAUDE = Spoken("anthropic", message_line)
 SCENARIOS: dict[str, dict[str, Any]] = {
     "all is well": {},
     "a create lost after its effect": {"calls": [call("createMessageBatch", connection="reset", after_effect=True)]},
@@ -89,7 +75,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def world() -> World:
-    return memory_world()
+    return CLAUDE.world()
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +87,8 @@ def emulator() -> Iterator[Emulator]:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_line_has_its_answer_and_is_paid_once(world: World, emulator: Emulator, name: str) -> None:
     emulator.play(**SCENARIOS[name])
-    before = connect(world, emulator)
-    batch_id = upload(world, IDS)
+    before = CLAUDE.connect(world, emulator)
+    batch_id = CLAUDE.upload(world, IDS)
     assert run(world, emulator, batch_id) == "done"
     answers = world.answered(batch_id, "output.jsonl")
     assert [each["custom_id"] for each in answers] == IDS
@@ -116,8 +102,8 @@ def test_every_line_has_its_answer_and_is_paid_once(world: World, emulator: Emul
 
 def test_errored_lines_are_errors_with_their_native_body_and_cost_nothing(world: World, emulator: Emulator) -> None:
     emulator.play(lines=[{"lines": "2", "do": {"status": 400}}, {"lines": "4", "do": {"status": 404}}])
-    connect(world, emulator)
-    batch_id = upload(world, IDS)
+    CLAUDE.connect(world, emulator)
+    batch_id = CLAUDE.upload(world, IDS)
     assert run(world, emulator, batch_id) == "done"
     errors = world.answered(batch_id, "errors.jsonl")
     assert [(each["custom_id"], each["response"]["status_code"]) for each in errors] == [(IDS[1], 400), (IDS[3], 404)]
@@ -131,8 +117,8 @@ def test_errored_lines_are_errors_with_their_native_body_and_cost_nothing(world:
 
 def test_a_shard_without_credit_tells_what_it_waits_for(world: World, emulator: Emulator) -> None:
     emulator.play(lines=[{"do": {"status": 400, "message": LOW_CREDIT}}])
-    connect(world, emulator)
-    batch_id = upload(world, IDS)
+    CLAUDE.connect(world, emulator)
+    batch_id = CLAUDE.upload(world, IDS)
     assert plan(world.services, batch_id).next == "run"
     step, waits = Step(batch_id, 0), []
     for _ in range(60):
@@ -155,79 +141,14 @@ def test_a_shard_without_credit_tells_what_it_waits_for(world: World, emulator: 
 
 def test_a_finished_batch_leaves_nothing_at_the_service(world: World, emulator: Emulator) -> None:
     emulator.play()
-    before = connect(world, emulator)
-    batch_id = upload(world, IDS)
+    before = CLAUDE.connect(world, emulator)
+    batch_id = CLAUDE.upload(world, IDS)
     assert run(world, emulator, batch_id) == "done"
     made = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]} - before
     assert made
     listed = {seen.id for seen in world.services.account().client.jobs()}
     assert not made & listed
     assert Counter(each["operation"] for each in emulator.admin("/calls")["data"])["deleteMessageBatch"] >= 1
-
-
-def upload(world: World, ids: list[str]) -> str:
-    """Upload lines under a key of their own: the batches of all worlds are at one emulator, and no two may have one id."""
-    return world.drop(jsonl([message_line(each) for each in ids]), f"inbox/default/{next(UPLOADS)}.jsonl")
-
-
-def connect(world: World, emulator: Emulator) -> set[str]:
-    """Have the services talk to the emulator; answer the batches it has already."""
-    retry = RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2)
-    client = BatchClient(emulator.api_key, emulator.url, profile="anthropic", retry=retry)
-    world.services.account().client = speak(client, ATTEMPT_LABEL)
-    world.clock.now = emulator.admin("/clock", {"seconds": 0})["now"]
-    return {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
-
-
-def turn(world: World, emulator: Emulator, step: Step) -> Step:
-    """Play one step when it is due, by the clock of the emulator, too."""
-    time.sleep(0.01)
-    world.clock.now = emulator.admin("/clock", {"seconds": step.wait_seconds})["now"]
-    return world.step(Step(step.batch_id, step.shard) if step.next == "continue" else step)
-
-
-def run(world: World, emulator: Emulator, batch_id: str) -> str:
-    """Play the state machine."""
-    for each in json.loads(world.read(plan(world.services, batch_id).shards["key"])):
-        step = Step(batch_id, each["shard"])
-        for _ in range(400):
-            if step.next == "done":
-                break
-            step = turn(world, emulator, step)
-        assert step.next == "done"
-    return assemble(world.services, batch_id)
-
-
-def struck_run(emulator: Emulator, strike: Strike | None, ids: list[str]) -> tuple[World, Strikes, str]:
-    """Run a batch whose worker is struck once at an effect on AWS; a step whose process died is played again."""
-    world, strikes = memory_world(), Strikes()
-    connect(world, emulator)
-    whole = world.services
-    batch_id = upload(world, ids)
-    world.services, strikes.due = exposed(whole, strikes), strike
-    again_and_again(strikes, lambda: plan(world.services, batch_id))
-    step = Step(batch_id, 0)
-    for _ in range(200):
-        if step.next == "done":
-            break
-        time.sleep(0.005)
-        world.clock.now = emulator.admin("/clock", {"seconds": step.wait_seconds})["now"]
-        now = Step(batch_id, 0) if step.next == "continue" else step
-        doors = {"submit": submit, "poll": poll, "collect": collect}
-        strikes.step = functools.partial(doors[now.next], whole, now)
-        step = again_and_again(strikes, functools.partial(world.step, now))
-    assert step.next == "done", strikes.struck
-    assert again_and_again(strikes, lambda: assemble(world.services, batch_id)) == "done"
-    return world, strikes, batch_id
-
-
-def again_and_again(strikes: Strikes, work: Callable[[], T]) -> T:
-    for _ in range(3):
-        try:
-            return work()
-        except (Killed, StoreError, StaleRecord):
-            assert strikes.struck
-    return work()
 
 
 @pytest.mark.parametrize(
@@ -240,12 +161,12 @@ def test_whatever_effect_is_struck_each_line_is_paid_once(
 ) -> None:
     calls = [call("createMessageBatch", connection="reset", after_effect=True)] if lost else []
     emulator.play(calls=calls)
-    effects = struck_run(emulator, None, IDS[:5])[1].count
+    effects = CLAUDE.struck_run(emulator, None, IDS[:5])[1].count
     assert effects > 20
     for at in range(effects):
         emulator.play(calls=calls)
         before = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
-        world, strikes, batch_id = struck_run(emulator, Strike(kind, at, after), IDS[:5])
+        world, strikes, batch_id = CLAUDE.struck_run(emulator, Strike(kind, at, after), IDS[:5])
         answers = world.answered(batch_id, "output.jsonl")
         assert [each["custom_id"] for each in answers] == IDS[:5], strikes.struck
         made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]

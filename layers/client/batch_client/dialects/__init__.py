@@ -14,6 +14,7 @@ DIALECTS: Final[Mapping[str, tuple[str, str]]] = {
     "anthropic": (".anthropic", "AnthropicDialect"),
     "bedrock": (".bedrock", "BedrockDialect"),
     "bedrock-openai": (".bedrock_openai", "BedrockOpenAIDialect"),
+    "mistral": (".mistral", "MistralDialect"),
 }
 
 

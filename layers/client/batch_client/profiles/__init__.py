@@ -4,10 +4,10 @@ import re
 from urllib.parse import urlsplit
 
 from ..errors import InvalidArgumentError
-from .profile import DAY, HOUR, Facts, Profile, Sign
+from .profile import DAY, HOUR, OPENAI_URLS, Facts, Profile, Sign
 from .rows import COMPATIBLE, ROWS
 
-__all__ = ["DAY", "HOUR", "PROFILES", "Facts", "Profile", "Sign", "choose_profile", "ordinary_url"]
+__all__ = ["DAY", "HOUR", "OPENAI_URLS", "PROFILES", "Facts", "Profile", "Sign", "choose_profile", "ordinary_url"]
 
 PROFILES = {profile.name: profile for profile in ROWS}
 ANY = "*"

@@ -14,8 +14,14 @@ Lookup = Literal["token", "metadata", "name", "time", "none"]
 Progress = Literal["live", "end", "none"]
 #: What a batch leaves that did not come to its end: the answers it had, or nothing for sure.
 Leftovers = Literal["answers", "nothing"]
-#: How its lists of batches and files go on: behind the id of the last one, or not at all.
-Paging = Literal["cursor", "none"]
+#: How its lists of batches and files go on: behind the id of the last one, by numbers of pages, or not at all.
+Paging = Literal["cursor", "number", "none"]
+
+#: The urls of OpenAI's batches.
+OPENAI_URLS = (
+    "/v1/responses", "/v1/chat/completions", "/v1/embeddings", "/v1/completions", "/v1/moderations",
+    "/v1/images/generations", "/v1/images/edits", "/v1/videos",
+)  # fmt: skip
 
 HOUR, DAY = 3_600, 86_400  # seconds
 
@@ -60,8 +66,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     windows: tuple[str, ...] = ("24h",)
     #: Whether any whole number of hours between the first and the last of them is taken, too.
     windows_between: bool = False
-    #: Urls of requests beside OpenAI's; in a dialect other than OpenAI's these alone. `*` stands for any characters.
+    #: Urls of requests that it takes beside OpenAI's; `*` stands for any characters.
     endpoints: tuple[str, ...] = ()
+    #: Whether it takes those alone, and one of OpenAI's only if it is among them.
+    endpoints_alone: bool = False
     #: Whether it may take the urls of any other service, too, as a gateway does.
     any_url: bool = False
     room: Room = "tokens"
@@ -122,7 +130,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     #: The path that cancels a batch.
     cancel_path: str = "/batches/{id}/cancel"
     #: The family of services whose calls and lines it speaks.
-    dialect: Literal["openai", "anthropic", "bedrock", "bedrock-openai"] = "openai"
+    dialect: Literal["openai", "anthropic", "mistral", "bedrock", "bedrock-openai"] = "openai"
     #: The path at which the API begins, where a base URL names none.
     root: str = ""
     #: Headers that go with every call.

@@ -81,8 +81,9 @@ MOONSHOT = Profile(
 SILICONFLOW = Profile(
     name="siliconflow", title="SiliconFlow", hosts=("api.siliconflow.cn", "api.siliconflow.com"),
     facts=Facts(
-        source="docs.siliconflow.cn/cn/userguide/guides/batch, 2026",
-        most_lines=5_000, most_bytes=1_000_000_000, lookup="none", results_kept=_MONTH,
+        source="docs.siliconflow.cn/cn/userguide/guides/batch, 2026; api-docs.siliconflow.cn, batches, 2026",
+        most_lines=5_000, most_bytes=1_000_000_000, windows=("24h", "336h"), windows_between=True, lookup="none",
+        results_kept=_MONTH,
     ),
 )  # fmt: skip
 ZHIPU = Profile(
@@ -152,6 +153,7 @@ ANTHROPIC = Profile(
     facts=Facts(
         source="platform.claude.com docs: batch-processing, errors, rate-limits, 2026-08-21; anthropic-python 2.14.0",
         most_lines=100_000, most_bytes=256_000_000, most_inputs=0, mixed_models=True, endpoints=("/v1/messages",),
+        endpoints_alone=True,
         room="requests", room_size=200_000, lookup="time", progress="end", results_kept=29 * DAY, price=0.5,
         sellers=("anthropic",),
         purse_empty=(
@@ -166,6 +168,21 @@ ANTHROPIC_AWS = msgspec.structs.replace(
     ANTHROPIC, name="anthropic-aws", title="Claude Platform on AWS", hosts=(), signing="aws-external-anthropic",
     facts=msgspec.structs.replace(
         ANTHROPIC.facts, source="platform.claude.com docs: claude-platform-on-aws, 2026-08-21; anthropic-python 2.14.0"
+    ),
+)  # fmt: skip
+# The guide says 1 M requests and results for good, the known limitations less: the smaller numbers hold.
+MISTRAL = Profile(
+    name="mistral", title="Mistral", hosts=("api.mistral.ai",), dialect="mistral", root="/v1",
+    facts=Facts(
+        source="mistralai (Python) 3.7.0; docs.mistral.ai: capabilities/batch and resources/known-limitations, "
+        "platform-docs-public at 222f4ba, 2026-08-21; its FAQ of batches, 2025",
+        most_lines=100_000, most_bytes=512_000_000, most_inputs=0, windows=("24h", "6d"), windows_between=True,
+        endpoints=(
+            "/v1/chat/completions", "/v1/embeddings", "/v1/fim/completions", "/v1/moderations", "/v1/chat/moderations",
+            "/v1/ocr", "/v1/classifications", "/v1/chat/classifications", "/v1/conversations", "/v1/audio/transcriptions",
+        ),
+        endpoints_alone=True, room="requests", room_size=1_000_000, paging="number", after_expiry="nothing",
+        after_cancel="nothing", inputs_kept=_MONTH, results_kept=DAY, price=0.5, sellers=("mistral",),
     ),
 )  # fmt: skip
 # Amazon Bedrock has two doors for batches: jobs of its own, for all its models, and OpenAI's batches, for models of OpenAI.
@@ -186,8 +203,8 @@ BEDROCK = Profile(
     ordinary_url="https://bedrock-runtime.*.amazonaws.com",
     facts=Facts(
         source=_BEDROCK_SOURCE, least_lines=100, most_bytes=1_000_000_000, most_inputs=0, windows=("24h", "168h"),
-        windows_between=True, endpoints=("/model/*/invoke", "/model/*/converse"), room="jobs", room_size=10, lookup="token",
-        sellers=("aws",), key_refused=_BEDROCK_KEYS,
+        windows_between=True, endpoints=("/model/*/invoke", "/model/*/converse"), endpoints_alone=True, room="jobs",
+        room_size=10, lookup="token", sellers=("aws",), key_refused=_BEDROCK_KEYS,
     ),
 )  # fmt: skip
 # An API key of Bedrock in place of the role; no host chooses this profile, nor the other one with a key.
@@ -224,6 +241,6 @@ COMPATIBLE = Profile(
 
 ROWS = (
     OPENAI, AZURE, AZURE_ENTRA, GROQ, TOGETHER, DEEPINFRA, PARASAIL, DASHSCOPE, MOONSHOT, SILICONFLOW, ZHIPU, OVH,
-    QIANFAN, NOVITA, PERPLEXITY, CEREBRAS, DOUBLEWORD, MIMO, ANTHROPIC, ANTHROPIC_AWS, BEDROCK, BEDROCK_KEY, BEDROCK_OPENAI,
-    BEDROCK_OPENAI_KEY, VLLM, COMPATIBLE,
+    QIANFAN, NOVITA, PERPLEXITY, CEREBRAS, DOUBLEWORD, MIMO, ANTHROPIC, ANTHROPIC_AWS, MISTRAL, BEDROCK, BEDROCK_KEY,
+    BEDROCK_OPENAI, BEDROCK_OPENAI_KEY, VLLM, COMPATIBLE,
 )  # fmt: skip

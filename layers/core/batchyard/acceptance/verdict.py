@@ -19,7 +19,7 @@ from batchyard.lines.messages import MESSAGES
 SHOWN: Final = 200  # characters of what the provider said that an error shows
 _SHAPES: Final[dict[str, Callable[[Mapping[str, Any]], list[Said] | None]]] = {
     "/v1/chat/completions": shapes.of_choices, "/v1/completions": shapes.of_choices, "/v1/responses": shapes.of_response,
-    MESSAGES: shapes.of_message,
+    MESSAGES: shapes.of_message, "/v1/fim/completions": shapes.of_choices,
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from batchyard.costs.usage import Usage
 PICTURES: Final = frozenset({"/v1/images/generations", "/v1/images/edits"})  # whose answers are pictures
 PRICED: Final = PICTURES | {
     "/v1/responses", "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/moderations",
-    "/v1/messages",
+    "/v1/messages", "/v1/fim/completions",
 }  # fmt: skip
 # Such urls have a model in them.
 PRICED_PATTERNS: Final = ("/model/*/invoke", "/model/*/converse")

@@ -2,17 +2,14 @@
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from batch_client import PROFILES, Profile, choose_profile
-from batchyard.domain.batch import USUAL_ENDPOINT
+from batch_client import OPENAI_URLS, PROFILES, Profile, choose_profile
 
 if TYPE_CHECKING:
     from batchyard.providers.entries import Entry
-
-OPENAI: Final = "openai"  # the dialect
 
 
 def profile_of(entry: "Entry") -> Profile:
@@ -25,7 +22,7 @@ def check_urls(entry: "Entry") -> None:
     profile = profile_of(entry)
     facts = profile.facts
     for pattern in entry.urls:
-        if profile.dialect != OPENAI and not any(fnmatchcase(url, pattern) for url in facts.endpoints):
+        if facts.endpoints_alone and not any(fnmatchcase(url, pattern) for url in facts.endpoints):
             raise ValueError(f"urls: {profile.name} takes {', '.join(facts.endpoints)} alone, and not {pattern[:64]!r}")
         foreign = () if facts.any_url else _of_others(profile, PROFILES.values())
         if any(pattern == url or fnmatchcase(pattern, url) for url in foreign):
@@ -43,7 +40,7 @@ def with_urls(entries: Iterable["Entry"]) -> list["Entry"]:
 
 
 def _narrowed(entry: "Entry", profile: Profile, there: Iterable[Profile]) -> "Entry":
-    if profile.dialect != OPENAI:
+    if profile.facts.endpoints_alone:
         endpoints = profile.facts.endpoints
         urls = tuple(url for url in endpoints if any(fnmatchcase(url, pattern) for pattern in entry.urls))
         return msgspec.structs.replace(entry, urls=urls)
@@ -53,5 +50,5 @@ def _narrowed(entry: "Entry", profile: Profile, there: Iterable[Profile]) -> "En
 
 def _of_others(profile: Profile, profiles: Iterable[Profile]) -> frozenset[str]:
     """Return the urls that some of the services take beside OpenAI's, and this one does not."""
-    urls = frozenset(url for each in profiles for url in each.facts.endpoints)
-    return urls.difference(profile.facts.endpoints, {USUAL_ENDPOINT})  # which is OpenAI's, whoever takes it alone
+    known = frozenset(url for each in profiles for url in each.facts.endpoints)
+    return known.difference(OPENAI_URLS, profile.facts.endpoints)

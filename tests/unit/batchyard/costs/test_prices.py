@@ -48,6 +48,13 @@ def test_where_the_list_has_no_batch_price_the_share_holds_that_the_service_take
     assert full_price(sellers, "meta-llama/Llama-3.3-70B-Instruct-Turbo") != price
 
 
+def test_mistral_takes_half_where_the_list_has_no_batch_price_and_code_with_a_gap_has_one() -> None:
+    prices = Prices(sellers_of("mistral"))
+    assert prices.of("devstral-2512", CHAT) == (Decimal("0.2"), Decimal("0.02"), Decimal(1), SHARE)
+    code = prices.of("codestral-2508", "/v1/fim/completions")
+    assert code == (Decimal("0.15"), Decimal("0.015"), Decimal("0.45"), BATCH)
+
+
 def test_the_user_s_own_list_goes_before_ours() -> None:
     own = read_own('{"gpt-4.1-mini": {"input": 0.07, "output": 0.3}, "my-own": {"input": 1, "cached": 0.5}}')
     prices = Prices(sellers_of("openai"), own)

@@ -5,15 +5,18 @@ from typing import Any
 
 import pytest
 
+from batch_client import OPENAI_URLS
 from batchyard.domain.errors import SettingsError
+from batchyard.lines.line import ENDPOINTS
 from batchyard.providers.entries import LIMITS, MOST, Entry, entries, has_key
-from batchyard.providers.routing import takes
+from batchyard.providers.routing import choose, takes
 from tests.fakes.services import made_up_settings
 
 OPENAI = {"base_url": "https://api.openai.com/v1", "models": ["gpt-*"]}
 LOCAL = {"base_url": "http://127.0.0.1:9/v1"}
 CLAUDE = {"base_url": "https://api.anthropic.com"}
-CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
+MISTRAL = {"base_url": "https://api.mistral.ai"}
+CHAT, MESSAGES, FIM = "/v1/chat/completions", "/v1/messages", "/v1/fim/completions"
 
 
 def described(**providers: Any) -> list[Entry]:
@@ -80,6 +83,8 @@ def test_the_workers_that_may_submit_at_once_are_shared() -> None:
         ('{"a": {"base_url": "https://api.openai.com/v1", "urls": ["/v1/messages"]}}',
          "'a': urls: openai does not take '/v1/messages', which is a url of another service"),
         ('{"a": {"base_url": "https://h/v1", "role": "batches"}}', "'a': role must be the ARN of a role, such as arn:aws:"),
+        ('{"a": {"base_url": "https://api.mistral.ai", "urls": ["/v1/responses"]}}', "mistral takes /v1/chat/completions, "),
+        ('{"a": {"base_url": "https://api.openai.com/v1", "urls": ["/v1/ocr"]}}', "openai does not take '/v1/ocr'"),
         ('{"a": {"base_url": "https://h/v1", "foreign_urls": []}}', "unknown member 'foreign_urls'"),
         ('{"a": {"base_url": "https://h/v1", "price_list": {"m": {"output": 1}}}}', "missing required field `input`"),
         (json.dumps({f"p{at}": LOCAL for at in range(MOST + 1)}), "at most 20 are allowed"),
@@ -116,6 +121,32 @@ def test_a_service_of_openais_dialect_gets_no_url_of_another_dialect(urls: list[
     (entry,) = described(a={**OPENAI, "models": ["*"], **({} if urls is None else {"urls": urls})})
     assert takes(entry, CHAT, "m")
     assert not takes(entry, MESSAGES, "m")
+
+
+@pytest.mark.parametrize("urls", [None, ["*"], ["/v1/*"]])
+def test_a_service_that_has_some_of_openais_urls_gets_these_and_takes_none_from_openai(urls: list[str] | None) -> None:
+    given = {} if urls is None else {"urls": urls}
+    mistral, openai, gateway = described(a={**MISTRAL, **given}, b={**OPENAI, **given}, c={**LOCAL, **given})
+    for url, takers in {
+        CHAT: (True, True, True), "/v1/embeddings": (True, True, True), "/v1/responses": (False, True, True),
+        "/v1/images/generations": (False, True, True), FIM: (True, False, False), "/v1/ocr": (True, False, False),
+        MESSAGES: (False, False, True),
+    }.items():  # fmt: skip
+        assert tuple(takes(each, url, "gpt-4o") for each in (mistral, openai, gateway)) == takers, url
+
+
+def test_lines_of_one_url_go_by_their_models() -> None:
+    both = described(a={**MISTRAL, "models": ["mistral-*", "codestral-*"]}, b=OPENAI)
+    for model, name in {"mistral-small": "a", "codestral-latest": "a", "gpt-4o": "b"}.items():
+        chosen = choose(both, CHAT, model)
+        assert chosen is not None
+        assert chosen.name == name
+    assert choose(both, FIM, "gpt-4o") is None
+    assert choose(both, "/v1/responses", "mistral-small") is None
+
+
+def test_openais_urls_are_those_that_a_line_may_have_anywhere() -> None:
+    assert {*OPENAI_URLS, MESSAGES} == ENDPOINTS
 
 
 @pytest.mark.parametrize(

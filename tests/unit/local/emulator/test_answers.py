@@ -17,6 +17,7 @@ MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "conten
 REQUESTS: dict[str, tuple[dict[str, Any], type[BaseModel]]] = {
     "/v1/chat/completions": ({"model": "gpt-4o-mini", "messages": MESSAGES}, ChatCompletion),
     "/v1/responses": ({"model": "m", "input": "Hi?", "instructions": "Be brief."}, Response),
+    "/v1/fim/completions": ({"model": "m", "prompt": "def f("}, ChatCompletion),
     "/v1/completions": ({"model": "m", "prompt": "Hi?"}, Completion),
     "/v1/embeddings": ({"model": "m", "input": ["a", "b"]}, CreateEmbeddingResponse),
     "/v1/moderations": ({"model": "m", "input": ["a", "b"]}, ModerationCreateResponse),
