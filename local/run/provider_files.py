@@ -33,6 +33,8 @@ def left_sentence(left: Sequence[Held]) -> str:
 
 
 def _delete(own: Own, held: Held, deadline: float) -> bool:
+    if (holder := own.named(held.provider)) is not None and holder.reads_objects:
+        return True  # it lies in the bucket of this stack, and ends with it
     if time.monotonic() > deadline:
         return False
     try:

@@ -55,11 +55,13 @@ class BatchClient(Batches, Files, Direct, Others):
         self._session = session or _kept_alive()
         self._owns_session = session is None
         named = {"OpenAI-Organization": organization, "OpenAI-Project": project, **(headers or {})}
+        credentials = _credentials(chosen, api_key)
+        _check_headers(chosen, named)
         self._transport = Transport(
             session=self._session,
             address=Address(rooted(base_url, chosen.root), chosen.query, ordinary_url(chosen, base_url)),
             profile=chosen,
-            credentials=_credentials(chosen, api_key),
+            credentials=credentials,
             headers={
                 "User-Agent": USER_AGENT, **chosen.headers, **{name: value for name, value in named.items() if value}
             },
@@ -105,6 +107,14 @@ def _kept_alive() -> requests.Session:
     for scheme in ("https://", "http://"):
         session.mount(scheme, KeptAlive())
     return session
+
+
+def _check_headers(profile: Profile, named: Mapping[str, str | None]) -> None:
+    given = {name.lower() for name, value in named.items() if value}
+    if missing := [name for name in profile.required_headers if name not in given]:
+        raise InvalidArgumentError(
+            f"The profile {profile.name} needs the header {missing[0]}, which `headers` must name"
+        )
 
 
 def _credentials(profile: Profile, given: str | Callable[[], str] | RequestSigner) -> Credentials:

@@ -137,5 +137,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     #: The name of the AWS service for which requests are signed with a role; None where they bear a key.
     signing: str | None = None
+    #: Headers without which no call can be answered, and which only its user knows; in small letters.
+    required_headers: tuple[str, ...] = ()
+    #: Whether it reads inputs and writes results in a bucket by itself.
+    reads_objects: bool = False
     #: What it takes, shows and keeps.
     facts: Facts = Facts()

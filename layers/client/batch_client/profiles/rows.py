@@ -166,6 +166,7 @@ ANTHROPIC = Profile(
 # `anthropic-workspace-id` names. No host chooses this profile, as it takes a key as well.
 ANTHROPIC_AWS = msgspec.structs.replace(
     ANTHROPIC, name="anthropic-aws", title="Claude Platform on AWS", hosts=(), signing="aws-external-anthropic",
+    required_headers=("anthropic-workspace-id",),
     facts=msgspec.structs.replace(
         ANTHROPIC.facts, source="platform.claude.com docs: claude-platform-on-aws, 2026-08-21; anthropic-python 2.14.0"
     ),
@@ -200,7 +201,7 @@ _BEDROCK_KEYS = (
 )  # fmt: skip
 BEDROCK = Profile(
     name="bedrock", title="Amazon Bedrock", hosts=("bedrock.*.amazonaws.com",), dialect="bedrock", signing="bedrock",
-    ordinary_url="https://bedrock-runtime.*.amazonaws.com",
+    ordinary_url="https://bedrock-runtime.*.amazonaws.com", reads_objects=True,
     facts=Facts(
         source=_BEDROCK_SOURCE, least_lines=100, most_bytes=1_000_000_000, most_inputs=0, windows=("24h", "168h"),
         windows_between=True, endpoints=("/model/*/invoke", "/model/*/converse"), endpoints_alone=True, room="jobs",
@@ -214,7 +215,7 @@ BEDROCK_KEY = msgspec.structs.replace(
 )  # fmt: skip
 BEDROCK_OPENAI = Profile(
     name="bedrock-openai", title="Amazon Bedrock, OpenAI's batches", hosts=("bedrock-runtime.*.amazonaws.com",),
-    dialect="bedrock-openai", root="/openai/v1", signing="bedrock",
+    dialect="bedrock-openai", root="/openai/v1", signing="bedrock", reads_objects=True,
     facts=msgspec.structs.replace(
         BEDROCK.facts, source=f"{_BEDROCK_SOURCE}; its page on OpenAI's batches, 2026-08", windows=("24h",),
         windows_between=False, endpoints=("/v1/chat/completions",), lookup="metadata",

@@ -104,7 +104,14 @@ def _is_conflict(error: ClientError) -> bool:
 
 
 class RoleSigner:
-    """Sign as AWS asks (Signature Version 4), with the credentials that boto3 finds."""
+    """Sign as AWS asks (Signature Version 4), with the credentials that boto3 finds: on Lambda, those of the role."""
+
+    def __init__(self, access_key: Callable[[], str | None] = lambda: None, region: str = "") -> None:
+        """Sign with what `access_key` returns before each request, `ID:SECRET` or `ID:SECRET:TOKEN`, if it returns any.
+
+        `region` holds where the address names none; without it, that of the function does.
+        """
+        self._access_key, self._region = access_key, region
 
     def sign(
         self, service: str, method: str, url: str, headers: Mapping[str, str], body_sha256: str
@@ -112,22 +119,24 @@ class RoleSigner:
         """Return the headers of the signature; raises SettingsError where there are no credentials, or no region in the url."""
         from botocore.auth import SigV4Auth  # noqa: PLC0415 - few stacks have such a provider
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415 - as above
+        from botocore.credentials import Credentials  # noqa: PLC0415 - as above
 
-        credentials = boto3.Session().get_credentials()
-        if credentials is None:
+        given_key = self._access_key()
+        found = Credentials(*given_key.split(":", 2)) if given_key else boto3.Session().get_credentials()
+        if found is None:
             raise SettingsError("There are no credentials of AWS to sign the provider's requests with")
         given = {**headers, "X-Amz-Content-SHA256": body_sha256}
         request = AWSRequest(method=method, url=url, headers=given)
-        SigV4Auth(credentials.get_frozen_credentials(), service, region_of(url)).add_auth(request)
+        SigV4Auth(found.get_frozen_credentials(), service, region_of(url, self._region)).add_auth(request)
         return {name: value for name, value in request.headers.items() if name not in headers}
 
 
-def region_of(url: str) -> str:
+def region_of(url: str, otherwise: str = "") -> str:
     """Return the region that the host of a provider on AWS names, as in `https://aws-external-anthropic.us-east-1.api.aws`.
 
-    An address that names none, such as that of a gateway, has the region of the function.
+    An address that names none, such as that of a gateway, has another region, by default that of the function.
     """
     named = next(filter(_REGION.fullmatch, (urlsplit(url).hostname or "").split(".")), None)
-    if region := named or boto3.Session().region_name:
+    if region := named or otherwise or boto3.Session().region_name:
         return region
     raise SettingsError(f"The address {url[:100]} names no region of AWS: it must be https://service.region.api.aws")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from batchyard.settings import Settings
 
 T = TypeVar("T")
+LOOK_AGAIN = 600.0  # seconds after which a secret without an access key is read again
 
 
 class Account:
@@ -118,7 +119,7 @@ class Account:
         # The state machine repeats what takes longer, and submit relies on a create that ends in time.
         retry = RetryPolicy(total=30.0)
         profile = self.profile
-        key = self.key if profile.signing is None else RoleSigner()
+        key = self.key if profile.signing is None else RoleSigner(self._access_key)
         client = BatchClient(key, self._entry.base_url, profile=profile, headers=self._entry.headers, retry=retry)
         return MeasuredProvider(speak(client, ATTEMPT_LABEL, self.objects))
 
@@ -149,6 +150,19 @@ class Account:
             return read_keys(self.secret())[self.name]
         except (KeyError, ValueError) as error:
             raise SecretMissing(f"the secret {self.secret.name} has no key of {self.name}") from error
+
+    def _access_key(self) -> str | None:
+        """Return the access key that signs in place of the function's role; None if the secret holds none."""
+        import re
+
+        from batchyard.providers.keys import ACCESS_KEY, read_keys
+
+        text = self.secret.if_stored(LOOK_AGAIN) or ""
+        try:
+            text = read_keys(text).get(self.name, "") if self._settings.providers else text
+        except ValueError:  # nothing is stored, or the key of one provider
+            return None
+        return text if re.fullmatch(ACCESS_KEY, text) else None
 
     def ask(self, call: Callable[[Dialect], T]) -> T:
         """Call the provider; if the key is refused or cannot be sent, read the key again, and call once more."""

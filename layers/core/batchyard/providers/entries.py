@@ -13,7 +13,7 @@ from batchyard.domain.batch import window_seconds
 from batchyard.domain.errors import SettingsError, meant
 from batchyard.domain.token_limits import configured_limit
 from batchyard.providers.headers import check_headers
-from batchyard.providers.urls import check_urls, profile_of, with_urls
+from batchyard.providers.urls import check_required, check_urls, profile_of, with_urls
 from batchyard.providers.windows import Windows
 
 if TYPE_CHECKING:
@@ -99,9 +99,12 @@ def entries(settings: "Settings") -> list[Entry]:
     name = urlsplit(settings.provider_base_url).netloc.rpartition("@")[2].lower()
     only = Entry(name=name, base_url=settings.provider_base_url, profile=settings.provider_profile, **limits)
     try:
+        check_required(only)
         return with_urls([only])
     except InvalidArgumentError as error:
         raise SettingsError(f"ProviderProfile: {error.message}.") from error
+    except ValueError as error:
+        raise SettingsError(f"ProviderProfile: {error}, as only Providers can. {DESCRIBED}") from error
 
 
 def described(text: str, limits: dict[str, Any]) -> list[Entry]:
@@ -189,6 +192,7 @@ def _check_values(where: str, entry: Entry) -> None:
     try:
         check_urls(entry)
         check_headers(entry.headers)
+        check_required(entry)
         _check_window(entry)
         configured_limit(entry.max_enqueued_tokens, "")
         _check_prices(entry.price_list)

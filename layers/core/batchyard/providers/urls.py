@@ -29,6 +29,13 @@ def check_urls(entry: "Entry") -> None:
             raise ValueError(f"urls: {profile.name} does not take {pattern!r}, which is a url of another service")
 
 
+def check_required(entry: "Entry") -> None:
+    """Raise ValueError for a header that the service needs and that the settings do not name."""
+    profile = profile_of(entry)
+    if missing := [name for name in profile.required_headers if name not in entry.headers]:
+        raise ValueError(f"{profile.name} needs the header {missing[0]!r}: name it in headers")
+
+
 def with_urls(entries: Iterable["Entry"]) -> list["Entry"]:
     """Return the providers with the urls that their services can take; raises InvalidArgumentError for an unknown profile.
 

@@ -91,6 +91,26 @@ def test_a_profile_that_signs_takes_no_key_and_one_with_a_key_no_signer() -> Non
         BatchClient(RoleSigner(), URL, profile="anthropic")
 
 
+def test_a_header_that_the_service_needs_must_be_given() -> None:
+    with pytest.raises(InvalidArgumentError, match="needs the header anthropic-workspace-id"):
+        BatchClient(RoleSigner(), URL, profile="anthropic-aws", headers={"anthropic-beta": "x"})
+
+
+@pytest.mark.parametrize(
+    ("given", "token"), [("AKIAOTHER0001:abc/+=d", None), ("ASIAOTHER0001:abc/+=d:tok/+=en", "tok/+=en")]
+)
+def test_an_access_key_that_is_given_signs_in_place_of_the_role(given: str, token: str | None) -> None:
+    told = RoleSigner(lambda: given).sign("bedrock", "GET", "https://bedrock.us-east-1.amazonaws.com/", {}, "00")
+    assert f"Credential={given[:13]}/" in told["Authorization"]
+    assert told.get("X-Amz-Security-Token") == token
+    assert "abc/+=d" not in str(told)
+
+
+def test_a_region_that_is_given_holds_where_the_address_names_none() -> None:
+    assert region_of("http://127.0.0.1:9/v1", "eu-north-1") == "eu-north-1"
+    assert region_of(URL, "eu-north-1") == REGION
+
+
 @pytest.mark.parametrize(
     ("url", "region"),
     [

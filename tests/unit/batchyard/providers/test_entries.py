@@ -16,6 +16,7 @@ OPENAI = {"base_url": "https://api.openai.com/v1", "models": ["gpt-*"]}
 LOCAL = {"base_url": "http://127.0.0.1:9/v1"}
 CLAUDE = {"base_url": "https://api.anthropic.com"}
 MISTRAL = {"base_url": "https://api.mistral.ai"}
+WORKSPACE = {"anthropic-workspace-id": "wrkspc_1"}
 CHAT, MESSAGES, FIM = "/v1/chat/completions", "/v1/messages", "/v1/fim/completions"
 
 
@@ -222,5 +223,16 @@ def test_a_window_that_the_service_has_is_taken(window: str) -> None:
 
 
 def test_a_service_that_is_called_with_a_role_has_no_key() -> None:
-    first, second = described(a={**LOCAL, "profile": "anthropic-aws"}, b=LOCAL)
+    first, second = described(a={**LOCAL, "profile": "anthropic-aws", "headers": WORKSPACE}, b=LOCAL)
     assert (has_key(first), has_key(second)) == (False, True)
+
+
+def test_a_header_that_the_service_needs_must_be_named() -> None:
+    with pytest.raises(
+        SettingsError, match=r"'a': anthropic-aws needs the header 'anthropic-workspace-id': name it in headers"
+    ):
+        described(a={**LOCAL, "profile": "anthropic-aws", "headers": {"anthropic-beta": "x"}})
+    (entry,) = described(a={**LOCAL, "profile": "anthropic-aws", "headers": {"Anthropic-Workspace-Id": "wrkspc_1"}})
+    assert entry.headers == WORKSPACE
+    with pytest.raises(SettingsError, match=r"ProviderProfile: .*anthropic-workspace-id.*, as only Providers can"):
+        entries(made_up_settings(provider_profile="anthropic-aws"))

@@ -17,6 +17,7 @@ from local.run.cancel_all import cancel_all
 from local.run.finish import finish
 from local.run.kept import kept_sentence
 from local.run.records import Progress
+from local.stack.provider_choice import Provider
 from local.stack.running import Stack
 
 BATCH = "batch_1"
@@ -46,7 +47,7 @@ class World:
         table = SimpleNamespace(query=lambda **_: items, scan=lambda **given: _scan(items["Items"], **given))
         s3 = SimpleNamespace(list_objects_v2=self._list, download_file=self._download)
         clients: Any = SimpleNamespace(table=lambda _: table, s3=s3)
-        self.own: Any = SimpleNamespace(url="http://provider")
+        self.own: Any = Provider("http://provider", "sk-1")
         names = {"TableName": "t", "BucketName": "b"}
         own: Any = self.own
         self.stack = Stack(clients, names, "http://provider", (), folder, own, deletes_late=deletes_late)
