@@ -14,16 +14,15 @@ from batchyard.domain.errors import SettingsError
 from local.errors import DiskFullError, LocalError, ParameterError
 from local.providers import several_of, take_aws_settings, without
 from local.run.announce import Announcer
-from local.run.cancel_all import cancel_all
+from local.run.cancel_all import cancel_all, kept_sentence
 from local.run.disk_space import check_disk_space, check_room_for_results
-from local.run.kept import kept_sentence
 from local.run.money import Money, money_from
 from local.run.one_batch import run_batch
 from local.run.out_folder import name_earlier_results, settled
 from local.run.paths import SAMPLE, check_paths, choose_paths
 from local.run.provider_check import check_provider
 from local.run.status import show_status
-from local.signals import Stopped, end_with_parent, ignore_signals, raise_on_signals
+from local.signals import Stopped, end_with_parent, hurried_by_ctrl_c, ignore_signals, raise_on_signals
 from local.stack.deploy import TEMPLATE, read_template
 from local.stack.run_folder import run_folder
 from local.stack.running import Stack
@@ -131,15 +130,21 @@ def _settings() -> Settings:
         raise ParameterError(f"BATCHYARD_PRICE_LIST is no list of prices: {error}. See docs/cost.md.") from error
     except SettingsError as error:
         raise ParameterError(f"BATCHYARD_ACCEPT: {error}") from error
+    if settings.advice:
+        _say(settings.advice)
     return settings
 
 
 def _cancel_all(stack: Stack, out: Path | None = None) -> None:
     if stack.own is None:
         return
+    if out is not None:  # a second Ctrl-C takes what is there
+        with hurried_by_ctrl_c() as hurry:
+            cancel_all(stack, stack.own, _say, out, hurry)
+        return
     raise_on_signals()  # a second Ctrl-C ends at once
     try:
-        cancel_all(stack, stack.own, _say, out)
+        cancel_all(stack, stack.own, _say)
     finally:
         ignore_signals()
 

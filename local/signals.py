@@ -9,6 +9,10 @@ from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WATCH_SECONDS = 0.2
+_NAP_SECONDS = 0.1
+_HURRYING = (
+    b"\nHurrying: what is there is still written, and then this ends. Ctrl-C once more ends at once, without it.\n"
+)
 
 
 class Stopped(BaseException):
@@ -20,6 +24,20 @@ class Stopped(BaseException):
         self.status = 128 + number
         #: Whether the end may take minutes: after Ctrl-C a person is there, who can press Ctrl-C again.
         self.patient = number == signal.SIGINT
+
+
+class Hurry:
+    """Whether a person who has stopped the program wants the end of it at once."""
+
+    def __init__(self) -> None:
+        #: Whether Ctrl-C was pressed once more.
+        self.asked = False
+
+    def nap(self, seconds: float) -> None:
+        """Sleep so long, or until a person hurries."""
+        end = time.monotonic() + seconds
+        while not self.asked and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _NAP_SECONDS))
 
 
 class TookTooLong(BaseException):
@@ -61,6 +79,24 @@ def ignore_signals() -> None:
     """Ignore these signals, so that nothing interrupts the end of the program, which takes seconds."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def hurried_by_ctrl_c() -> Iterator[Hurry]:
+    """Note the next Ctrl-C in the block, and say so; one more, or any other of these signals, raises Stopped."""
+    hurry = Hurry()
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, _stop)
+        hurry.asked = True
+        os.write(2, _HURRYING)  # the stream of Python may be in the middle of a line of ours
+
+    raise_on_signals()
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield hurry
+    finally:
+        ignore_signals()
 
 
 def end_with_parent(parent: int) -> None:

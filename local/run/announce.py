@@ -53,7 +53,8 @@ class Announcer:
 
 
 def _end_of(batch: Progress, seconds: float) -> str:
-    lines = f", {batch.total:,} lines ({batch.completed:,} succeeded, {batch.failed:,} failed)" if batch.total else ""
+    noun = "line" if batch.total == 1 else "lines"
+    lines = f", {batch.total:,} {noun} ({batch.completed:,} succeeded, {batch.failed:,} failed)" if batch.total else ""
     reason = f" {batch.errors[0]['message']}" if batch.errors else ""
     more = f" … and {batch.errors_total - 1:,} more" if batch.errors_total > 1 else ""
     return f"{batch.batch_id} ends: {batch.status} after {seconds:.0f} s{lines}.{reason}{more}"

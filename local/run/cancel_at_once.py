@@ -7,13 +7,14 @@ for the few workers that run functions.
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batch_client import APIStatusError, BatchClientError, Look
 from local.run.cancel_sentences import cost_sentence, has_stopped, outcome_sentences
+from local.run.looks import side_by_side
 from local.run.records import AtProvider, Held, read_open_at_provider
-from local.stack.provider_choice import Own, asking
+from local.stack.provider_choice import Own, asking, titled
 from local.stack.running import Stack
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ _QUIET_SECONDS = 2.0
 _LAST_SECONDS = 2.0
 _CALL_SECONDS = 2.0
 _LOOK_SECONDS = 0.5
-_CALLS_AT_ONCE = 16
 
 
 def cancel_at_once(stack: Stack, provider: Own, say: Callable[[str], None]) -> None:
@@ -43,8 +43,8 @@ def cancel_at_once(stack: Stack, provider: Own, say: Callable[[str], None]) -> N
     say(
         f"Cancelling {_count(sent)} at the provider. Ctrl-C again ends at once; what runs there then runs on, and is paid."
     )
-    names = _function_names(stack)
-    _stop_functions(stack, names)
+    names = function_names(stack)
+    stop_functions(stack, names)
     quiet, looks = time.monotonic() + _QUIET_SECONDS, dict[Held, Look | None]()
     while True:
         _cancel_new(table, provider, sent, looks, deadline)
@@ -53,7 +53,7 @@ def cancel_at_once(stack: Stack, provider: Own, say: Callable[[str], None]) -> N
         time.sleep(_LOOK_SECONDS)
     _end_functions(stack, names)
     _cancel_new(table, provider, sent, looks, time.monotonic() + _LAST_SECONDS)
-    for sentence in (*outcome_sentences(sent, looks), cost_sentence(sent)):
+    for sentence in (*outcome_sentences(sent, looks, lambda held: titled(provider, *held)), cost_sentence(sent)):
         say(sentence)
 
 
@@ -70,12 +70,13 @@ def _count(sent: Mapping[str, AtProvider]) -> str:
     return "the batch" if len(sent) == 1 else f"{len(sent)} batches"
 
 
-def _function_names(stack: Stack) -> list[str]:
+def function_names(stack: Stack) -> list[str]:
+    """Return the names of all functions of the stack."""
     pages = stack.clients.other("lambda").get_paginator("list_functions").paginate()
     return [function["FunctionName"] for page in pages for function in page["Functions"]]
 
 
-def _stop_functions(stack: Stack, names: Collection[str]) -> None:
+def stop_functions(stack: Stack, names: Collection[str]) -> None:
     """Let no function begin any more; a function that runs goes on."""
     functions = stack.clients.other("lambda")
     for name in names:
@@ -95,13 +96,9 @@ def _is_settled(sent: Mapping[str, AtProvider], looks: Mapping[Held, Look | None
 
 def _cancel_side_by_side(own: Own, running: Collection[Held], deadline: float) -> dict[Held, Look | None]:
     """Cancel these provider batches, and return what the providers show of them by the deadline."""
-    pool = ThreadPoolExecutor(_CALLS_AT_ONCE)
-    try:
-        calls = {each: pool.submit(_cancel, own, each) for each in running}
-        done, _ = wait(calls.values(), timeout=max(0.0, deadline - time.monotonic()))
-        return {each: call.result() if call in done else None for each, call in calls.items()}
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    calls = {each: partial(_cancel, own, each) for each in running}
+    seen = side_by_side(calls, lambda: time.monotonic() > deadline)
+    return {each: seen.get(each) for each in running}
 
 
 def _cancel(own: Own, running: Held) -> Look | None:

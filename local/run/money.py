@@ -13,6 +13,7 @@ from local.errors import UsageError
 _YES, _NO = ("1", "true", "yes"), ("0", "false", "no")
 _NEAR = 0.8  # of two names' letters
 _SHOWN_MODELS = 5
+_SMALL = 0.01  # dollars, of which a ten-thousandth is much
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,14 @@ def estimate_lines(preflight: str) -> list[str]:
     """Return sentences on the estimate that the stack has made before anything is sent."""
     found: Mapping[str, Any] = json.loads(preflight)
     tokens = f"{found['estimated_input_tokens']:,} tokens in, {found['estimated_output_tokens']:,} out at most"
-    lines = [f"Estimate: {found['lines'] - found['bad_lines']:,} requests, {tokens}, {_dollars(found)}.", found["note"]]
+    good = _counted(found["lines"] - found["bad_lines"], "request")
+    lines = [f"Estimate: {good}, {tokens}, {_dollars(found)}.", found["note"]]
     by_provider = found.get("lines_by_provider", {})
     if len(by_provider) > 1:
         lines.append(f"By provider: {', '.join(f'{name} {count:,}' for name, count in by_provider.items())}.")
     if found["bad_lines"]:
-        lines.append(f"{found['bad_lines']:,} lines are bad, and the batch would {_would(found)}.")
+        are = "is" if found["bad_lines"] == 1 else "are"
+        lines.append(f"{_counted(found['bad_lines'], 'line')} {are} bad, and the batch would {_would(found)}.")
     return lines
 
 
@@ -77,12 +80,20 @@ def cost_told(report: Path) -> str | None:
     """Return what the batch cost, by its report; None if it sent nothing, or has no price."""
     cost = json.loads(report.read_text(encoding="utf-8")).get("cost") or {}
     if cost.get("unpriced_tokens"):
-        return f"unknown: {cost['unpriced_tokens']:,} tokens have no price"
-    return f"{_amount(cost['usd'])} ({cost['basis']})" if cost.get("usd") else None
+        known = sum(cost.get(name) or 0 for name in ("input_usd", "cached_usd", "output_usd"))
+        return f"{_amount(known)} and {cost['unpriced_tokens']:,} tokens without a price"
+    if not cost.get("usd"):
+        return None
+    by_provider = cost.get("by_provider") or {}
+    if len(by_provider) > 1:
+        parts = (f"{name} {_amount(each['usd'])}" for name, each in by_provider.items() if each.get("usd") is not None)
+        return f"{_amount(cost['usd'])} ({', '.join(parts)})"
+    return f"{_amount(cost['usd'])} ({cost['basis']})"
 
 
 def _amount(usd: float) -> str:
-    return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}"
+    digits = 2 if usd >= 1 else 6 if 0 < usd < _SMALL else 4
+    return f"${usd:,.{digits}f}"
 
 
 def _dollars(found: Mapping[str, Any]) -> str:
@@ -94,7 +105,13 @@ def _dollars(found: Mapping[str, Any]) -> str:
 
 
 def _would(found: Mapping[str, Any]) -> str:
-    return "run without them" if found["would_run"] else "be refused"
+    if not found["would_run"]:
+        return "be refused"
+    return f"run without {'it' if found['bad_lines'] == 1 else 'them'}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _letters(name: str) -> str:

@@ -73,6 +73,17 @@ class Held(NamedTuple):
     id: str
 
 
+class Open(NamedTuple):
+    """A shard that is not done."""
+
+    #: The name of its provider; None before the shard has begun.
+    provider: str | None
+    #: Its provider batch that has not ended; None if there is none, or its id is not known.
+    running: Held | None
+    #: Its lines without an outcome; 0 before the shard has begun.
+    lines: int
+
+
 @dataclass(frozen=True)
 class AtProvider:
     """What a batch has at the provider, as far as the records say."""
@@ -121,22 +132,32 @@ def _at_provider(shards: list[dict[str, Any]]) -> AtProvider:
     return AtProvider(running, creating, creating or any(attempt.get("provider_batch_id") for attempt in attempts))
 
 
-def list_open_shards(table: "Table", batch_id: str) -> dict[int, Held | None]:
-    """Return the numbers of the shards that are not done, each with its running provider batch or None."""
+def list_open_shards(table: "Table", batch_id: str) -> dict[int, Open]:
+    """Return the shards that are not done, by their numbers."""
     items = _items(table, batch_id)
     batch = next(item for item in items if item["sk"] == "BATCH")
-    found = dict[int, Held | None].fromkeys(range(int(batch.get("shards", 0))))
+    found = dict[int, Open].fromkeys(range(int(batch.get("shards", 0))), Open(None, None, 0))
     for shard in _shards(items):
         if shard.get("status") == "done":
             found.pop(int(shard["shard"]), None)
         else:
-            found[int(shard["shard"])] = next(iter(_running(shard)), None)
+            running = next(iter(_running(shard)), None)
+            found[int(shard["shard"])] = Open(shard.get("provider", ""), running, int(shard.get("unfinished", 0)))
     return found
 
 
-def list_held(table: "Table", batch_id: str) -> list[Held]:
-    """Return what providers hold of the batch: inputs, and results that were fetched and not deleted yet."""
-    shards = _shards(_items(table, batch_id))
+def has_answers(table: "Table", batch_id: str) -> bool:
+    """Tell whether the stack has answers of the batch, with success or not."""
+    attempts = (attempt for shard in _shards(_items(table, batch_id)) for attempt in shard.get("attempts", []))
+    return any(attempt.get("succeeded") or attempt.get("failed") for attempt in attempts)
+
+
+def list_held(table: "Table", batch_id: str, *, unfinished: bool = False) -> list[Held]:
+    """Return what providers hold of the batch: inputs, and results that were fetched and not deleted yet.
+
+    With `unfinished`, only what belongs to shards that are not done.
+    """
+    shards = [each for each in _shards(_items(table, batch_id)) if not unfinished or each.get("status") != "done"]
     uploads = [(shard, attempt.get("file_id")) for shard in shards for attempt in _live(shard)]
     kept = [(shard, name) for shard in shards for name in (shard.get("file_id"), *shard.get("files_to_delete", []))]
     return list(dict.fromkeys(_held(shard, name) for shard, name in (*kept, *uploads) if name))

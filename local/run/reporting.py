@@ -64,21 +64,24 @@ class Display:
     ) -> None:
         self._bar.stop()
 
-    def show(self, now: Progress) -> None:
-        """Show the state `now`."""
-        if now.paused:
+    def show(self, now: Progress, waits: str | None = None) -> None:
+        """Show the state `now`; of a batch that is being ended, with what its end `waits` for, again and again."""
+        if waits is not None:
+            now = replace(now, paused=None)
+        elif now.paused:
             self._explain(now.paused)
+        note = f" ({waits})" if waits else ""
         if self._console.is_terminal:
-            text = escape(_status_text(now))
+            text = escape(_status_text(now) + note)
             self._bar.update(self._task, description=text, completed=now.done, total=now.total or None)
             return
         last, at = self._plain
         waited = time.monotonic() - at >= _PLAIN_SECONDS
-        if now.status != last.status or (waited and _without_ids(now) != _without_ids(last)):
+        if now.status != last.status or (waited and (note or _without_ids(now) != _without_ids(last))):
             self._plain = (now, time.monotonic())
             same = _without_ids(now).paused == _without_ids(last).paused
             told = replace(now, paused="as before") if now.paused and same else now
-            self._say(f"{_status_text(told)}, {_lines_text(now)}")
+            self._say(f"{_status_text(told)}{note}, {_lines_text(now)}")
 
     def _explain(self, reason: str) -> None:
         advice = _NEW_KEY if self._own_provider and reason.startswith(_KEY_REFUSED) else _WAITS
@@ -91,7 +94,7 @@ class Display:
 
 
 def _status_text(now: Progress) -> str:
-    shards = f", {now.shards_done}/{now.shards} shards" if now.shards else ""
+    shards = f", {now.shards_done}/{now.shards} {'shard' if now.shards == 1 else 'shards'}" if now.shards else ""
     status = _JOINING if now.status == "finalizing" else now.status
     if now.dry_run:
         return f"estimated: {now.status}" if now.ended else "estimating"
@@ -99,7 +102,7 @@ def _status_text(now: Progress) -> str:
 
 
 def _lines_text(now: Progress) -> str:
-    return f"{now.done:,}/{now.total:,} lines"
+    return f"{now.done:,}/{now.total:,} {'line' if now.total == 1 else 'lines'}"
 
 
 def _without_ids(now: Progress) -> Progress:

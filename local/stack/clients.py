@@ -38,6 +38,7 @@ class Clients:
         """Return a DynamoDB table."""
         return self._session.resource("dynamodb", endpoint_url=self.endpoint_url, config=_CONFIG).Table(name)
 
-    def other(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time, and these have no stubs here
-        """Return a client of any other service."""
-        return self._session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)  # type: ignore[call-overload]  # not a literal
+    def other(self, service: str, seconds: float | None = None) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time, and these have no stubs here
+        """Return a client of any other service; its calls are made once if each may take so many `seconds`."""
+        config = _CONFIG if seconds is None else Config(read_timeout=seconds, retries={"total_max_attempts": 1})
+        return self._session.client(service, endpoint_url=self.endpoint_url, config=config)  # type: ignore[call-overload]  # not a literal

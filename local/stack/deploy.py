@@ -16,6 +16,7 @@ from local.stack.clients import Clients
 TEMPLATE = ROOT / "template.yaml"
 STACK = "batchyard"
 ARTIFACTS_BUCKET = "batchyard-artifacts"
+NOTIFICATIONS = "NotificationTopicArn"  # the output that is there where people are notified
 _TIMEOUT_SECONDS = 300.0
 _POLL_SECONDS = 0.1
 
@@ -89,6 +90,18 @@ def store_secrets(values: Mapping[str, str], outputs: Mapping[str, str], clients
     """Store each of `values` in the secret that the output of its name names, as `make provider-key` does on AWS."""
     for output, value in values.items():
         clients.other("secretsmanager").put_secret_value(SecretId=outputs[output], SecretString=value)
+
+
+def name_console(url: str, outputs: Mapping[str, str], clients: Clients) -> None:
+    """Have mails and chats name the address that the console has here; on AWS it is that of the HTTP API."""
+    if NOTIFICATIONS not in outputs:
+        return
+    found = clients.other("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId="InformFunction")
+    functions, name = clients.other("lambda"), found["StackResourceDetail"]["PhysicalResourceId"]
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=name, Environment={"Variables": {**variables, "CONSOLE_URL": url}}
+    )
 
 
 def _await_outputs(cloudformation: Any) -> dict[str, str]:  # noqa: ANN401 - CloudFormation's stubs are not installed

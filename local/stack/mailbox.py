@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.stack.deploy import NOTIFICATIONS
 from local.stack.running import Stack
 
-TOPIC: Final = "NotificationTopicArn"  # the output that is there where people are notified
 QUEUE: Final = "batchyard-mailbox"
 MOST_AT_ONCE: Final = 10
 SECONDS: Final = 2.0  # between two looks
@@ -21,9 +21,9 @@ class Mailbox:
     def __init__(self, stack: Stack, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         """Subscribe at once, so that nothing is missed."""
         self._clock, self._next = clock, 0.0
-        self._say, self._links = say, (stack.outputs.get("ConsoleUrl", ""), stack.console_url)
+        self._say = say
         self._queue = ""
-        if topic := stack.outputs.get(TOPIC):
+        if topic := stack.outputs.get(NOTIFICATIONS):
             self._sqs = stack.clients.other("sqs")
             self._queue = self._sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
             wanted = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
@@ -42,15 +42,13 @@ class Mailbox:
         except (BotoCoreError, ClientError):
             return  # whoever calls this watches the engine's process, and names its end
         for message in found.get("Messages", []):
-            self._say(self._mail(json.loads(message["Body"])))
+            self._say(_mail(json.loads(message["Body"])))
             self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
 
-    def _mail(self, told: Mapping[str, Any]) -> str:
-        """Write a mail with the address that the console has here."""
-        text = told["Message"].replace(*self._links) if self._links[0] else told["Message"]
-        return f"On AWS this mail would go out: {told['Subject']}\n" + "\n".join(
-            f"  {line}" for line in text.splitlines()
-        )
+
+def _mail(told: Mapping[str, Any]) -> str:
+    lines = (f"  {line}" for line in told["Message"].splitlines())
+    return f"On AWS this mail would go out: {told['Subject']}\n" + "\n".join(lines)
 
 
 def _policy(queue: str, topic: str) -> dict[str, Any]:

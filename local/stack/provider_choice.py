@@ -144,6 +144,13 @@ def cannot_reach_objects(provider: Provider) -> str:
     )
 
 
+def titled(own: Own, provider: str, what: str) -> str:
+    """Name what a provider holds for people, with the provider where there are several."""
+    known = own.named(provider)
+    name = provider if known is None else known.name
+    return f"{what} at {name}" if name else what
+
+
 @contextmanager
 def asking(own: Own, name: str, seconds: float = _SECONDS) -> Iterator[Dialect]:
     """Have the one provider that a record names asked; calls end within `seconds` and are made once.

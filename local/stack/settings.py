@@ -70,6 +70,16 @@ class Settings:
             return self
         return replace(self, values={**self.values, _KEEP: "true"}, deletes_late=True)
 
+    @property
+    def advice(self) -> str:
+        """Say what the settings leave without effect; an empty text if nothing."""
+        if not self.values.get(_CHAT) or self.values.get(ADDRESS_OF_CHAT.name):
+            return ""
+        return (
+            f"BATCHYARD_NOTIFY_CHAT is {self.values[_CHAT]}, and {ADDRESS_OF_CHAT.variable} is not set: nothing is told in a "
+            "chat. Set it to the address of the chat's webhook."
+        )
+
     def parameters_for(self, template: Template, provider: Own) -> dict[str, str]:
         """Return the parameters for a deploy of `template` that sends batches to `provider`."""
         values = {**(OWN_VALUES if self.own else EMULATOR_VALUES), **self.values, **provider.values}

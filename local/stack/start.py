@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError
 
 from local import ROOT, engine
 from local.stack.clients import Clients
-from local.stack.deploy import TEMPLATE, build, deploy, read_template, store_secrets
+from local.stack.deploy import TEMPLATE, build, deploy, name_console, read_template, store_secrets
 from local.stack.processes import Process
 from local.stack.provider_choice import Own, Provider, tell_place
 from local.stack.running import Stack
@@ -50,7 +50,9 @@ def start_stack(
         with _naming_the_ended(processes):
             outputs = deploy(content, files, settings.parameters_for(content, provider), clients)
             store_secrets(settings.secrets(provider), outputs, clients)
-            yield Stack(clients, outputs, provider.url, processes, folder, own, settings.deletes_late)
+            stack = Stack(clients, outputs, provider.url, processes, folder, own, settings.deletes_late)
+            name_console(stack.console_url, outputs, clients)
+            yield stack
 
 
 @contextmanager

@@ -33,6 +33,8 @@ class Books:
         self.ranges: list[str] = []
         #: custom_ids whose requests fail.
         self.failing: set[str] = set()
+        #: Those of them that were never sent, because a budget is spent.
+        self.held_back: set[str] = set()
         #: The generation of links that are good.
         self.links = 0
         #: Called before and after each request is carried out, with a name such as "POST /v1/batches".
@@ -42,6 +44,8 @@ class Books:
         self.faults: list[dict[str, Any]] = []
         #: Whether single lines can be looked at; after some days they cannot.
         self.lines_kept = True
+        #: What was used, by group, and in total.
+        self.used: dict[str, dict[str, Any]] = {"total": {}}
         #: How many of the next requests are hung up on before anything is done.
         self.hang_ups = 0
         #: Bytes of the next answer with a result before the connection breaks.
@@ -105,7 +109,7 @@ class Books:
         self.keys[key] = digest, batch_id
         batch = {"id": batch_id, "object": "batch", "status": "validating", "endpoint": body["endpoint"], "looks": 0,
                  "input_file_id": body["input_file_id"], "metadata": body.get("metadata"), "created_at": 1,
-                 "dry_run": body.get("dry_run", False),
+                 "dry_run": body.get("dry_run", False), "provider": body.get("provider"),
                  "request_counts": {"total": 0, "completed": 0, "failed": 0}}  # fmt: skip
         self.batches[batch_id] = batch
         if body["input_file_id"] not in self.contents:
@@ -158,7 +162,11 @@ class Books:
         batch["cost"] = {"usd": 0.25, "by_model": {"m": {"usd": 0.25, "input_usd": 0.05, "output_usd": 0.2,
                                                           "input_tokens": 50, "output_tokens": 100}}}  # fmt: skip
         for name, found in (("output", good), ("error", bad)):
-            data = b"".join(json.dumps(_answered(line, failed=name == "error")).encode() + b"\n" for line in found)
+            answers = (
+                _held_back(line) if line["custom_id"] in self.held_back else _answered(line, failed=name == "error")
+                for line in found
+            )
+            data = b"".join(json.dumps(answer).encode() + b"\n" for answer in answers)
             file_id = f"file-{name}-{batch['id'][-6:]}"
             self.contents[file_id], batch[f"{name}_file_id"] = data, file_id
         self.reports[batch["id"]] = {
@@ -174,6 +182,11 @@ def _answered(line: dict[str, Any], *, failed: bool) -> dict[str, Any]:
     }  # fmt: skip
     response = {"status_code": 400 if failed else 200, "request_id": "r", "body": said}
     return {"id": "x", "custom_id": line["custom_id"], "response": response, "error": None}
+
+
+def _held_back(line: dict[str, Any]) -> dict[str, Any]:
+    error = {"code": "budget_exceeded", "message": "The budget of this month is spent."}
+    return {"id": "x", "custom_id": line["custom_id"], "response": None, "error": error}
 
 
 def _proof(data: bytes) -> dict[str, Any]:
@@ -238,7 +251,9 @@ class _Door(BaseHTTPRequestHandler):
             return 401, _error("Incorrect API key provided")
         match self.command, path.removeprefix("/v1").strip("/").split("/"):
             case "GET", ["usage"]:
-                return 200, {"object": "usage", "data": [], "total": {}}
+                by = query.get("group_by", ["day"])[0]
+                sums = [{by: name, **books.used[name]} for name in sorted(books.used) if name != "total"]
+                return 200, {"object": "usage", "group_by": by, "data": sums, "total": books.used["total"]}
             case "POST", ["uploads", "presign"]:
                 return books.announce(json.loads(data))
             case "POST", ["files"]:

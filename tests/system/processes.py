@@ -49,12 +49,19 @@ def up(**settings: str) -> Iterator[Mapping[str, str]]:
 @contextmanager
 def own_provider(*options: str) -> Iterator[Mapping[str, str]]:
     """Yield the settings that name a provider of the user's own, which outlives the run."""
+    with provider_process(*options) as (_, settings):
+        yield settings
+
+
+@contextmanager
+def provider_process(*options: str) -> Iterator[tuple[subprocess.Popen[str], Mapping[str, str]]]:
+    """Yield the process of a provider of the user's own, and the settings that name it."""
     command = [sys.executable, "-m", "local.emulator", *options]
     with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as theirs:  # noqa: S603 - our own program
         try:
             assert theirs.stdout is not None
             ready = json.loads(theirs.stdout.readline())
-            yield {"PROVIDER_BASE_URL": ready["provider_url"], "PROVIDER_API_KEY": ready["api_key"]}
+            yield theirs, {"PROVIDER_BASE_URL": ready["provider_url"], "PROVIDER_API_KEY": ready["api_key"]}
         finally:
             theirs.terminate()
 

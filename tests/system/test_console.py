@@ -299,6 +299,40 @@ def test_a_search_reaches_the_last_of_ten_thousand_batches_with_a_hundred_reques
     assert visit.heap() < 50_000_000
 
 
+def test_several_providers_have_a_column_a_filter_and_sums(visit: Visit, stack: RunningStack, ended: str) -> None:
+    """What the API answers is that of a stack with two; what has no price is counted beside the sum."""
+    page, unpriced = visit.page, {"input_usd": 0.000001, "cached_usd": 0.0, "output_usd": 0.000002, "usd": None}
+    asked: list[str | None] = []
+
+    def batch(route: Route) -> None:
+        route.fulfill(json={**route.fetch().json(), "providers": ["claude", "openai"]})
+
+    def shards(route: Route) -> None:
+        only = parse_qs(urlsplit(route.request.url).query).get("provider", [None])[0]
+        asked.append(only)
+        found = route.fetch(url=route.request.url.partition("&provider")[0]).json()
+        rows = [{**found["data"][0], "shard": at, "provider": name} for at, name in enumerate(("claude", "openai"))]
+        found |= {"data": [row for row in rows if only in {None, row["provider"]}], "begun": 2, "shards": 2}
+        sums = {**found["models"][0], "cost": {**unpriced, "unpriced_tokens": 1_200}}
+        route.fulfill(json={**found, "providers": [{**sums, "provider": name} for name in ("claude", "openai")]})
+
+    page.route(re.compile(rf"/v1/batches/{ended}$"), batch)
+    page.route(re.compile(r"/shards\?"), shards)
+    page.goto(f"{stack.doors['console_url']}#/batches/{ended}")
+    by_provider = page.get_by_role("table", name="Tokens and cost by provider")
+    expect(by_provider.get_by_role("cell", name="openai")).to_be_visible()
+    expect(by_provider.get_by_role("cell", name="$0.000003 + 1.2K unpriced").first).to_be_visible()
+    tab(visit, "Shards")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.get_by_label("Provider").select_option("claude")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.get_by_role("cell", name="claude")).to_be_visible()
+    assert asked[-1] == "claude"
+    visit.look("batch-shards-of-several")
+    page.get_by_label("Provider").select_option("all")
+    expect(page.locator("tbody tr")).to_have_count(2)
+
+
 def test_the_other_pages_show_files_usage_and_webhooks(visit: Visit, ended: str) -> None:
     page = visit.page
     visit.open("Files")

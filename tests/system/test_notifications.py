@@ -28,6 +28,7 @@ def test_the_end_of_a_batch_is_told_in_the_chat_and_the_mail_is_printed(tmp_path
         said = json.loads(got[-1][1])["text"]
     assert f"Batch {batch.batch_id} of the tenant default has completed." in said
     assert "3 lines: 3 good, 0 failed. Spent: $" in said
+    assert said.endswith(f"\n<{stack.doors['console_url']}#/batches/{batch.batch_id}>")
     text = printed.read_text(encoding="utf-8")
     assert f"mail would go out: Batchyard: {batch.batch_id} has completed\n" in text
     assert f"  {stack.doors['console_url']}#/batches/{batch.batch_id}\n" in text

@@ -26,6 +26,7 @@ from tests.system.processes import (
     ledger,
     local,
     own_provider,
+    provider_process,
 )
 from tests.system.running_stack import jsonl, request
 
@@ -220,17 +221,38 @@ def test_a_stopped_stack_cancels_each_batch_of_each_tenant_within_seconds_and_sa
     assert all(batch["id"] in told for batch in made)
 
 
-def test_a_second_ctrl_c_ends_at_once(source: Path, tmp_path: Path) -> None:
-    with own_provider("--seconds-per-batch", "600") as own, waiting(source, tmp_path, {**SLOW, **own}) as run:
-        process, children, said = run
-        eventually(lambda: ledger(own) or None)
-        # a provider that never answers again would hold the first wish up
-        httpx.post(admin(own, "scenario"), json={"calls": [{"operation": "*", "do": {"connection": "stall"}}]})
-        process.send_signal(signal.SIGINT)
-        eventually(lambda: "Ctrl-C again ends at once" in said.read_text())
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
-        assert alive(children) == set()
+def test_a_second_ctrl_c_takes_what_is_there_though_two_of_three_providers_do_not_answer(tmp_path: Path) -> None:
+    source, out, slow = tmp_path / "mixed.jsonl", tmp_path / "out", ("--seconds-per-batch", "600")
+    source.write_bytes(jsonl(request(number, model=f"model-{'abc'[number % 3]}") for number in range(6)))
+    with own_provider() as answers, own_provider(*slow) as stalls, provider_process(*slow) as (process_of_dead, dead):
+        described = {
+            name: {"base_url": each["PROVIDER_BASE_URL"], "api_key": "k", "models": [f"model-{name[0]}"]}
+            for name, each in (("answers", answers), ("both", stalls), ("closed", dead))
+        }
+        settings = {"PROVIDERS": json.dumps(described), "BATCHYARD_POLL_FLOOR_SECONDS": "2"}
+        with waiting(source, tmp_path, settings) as (process, children, said):
+            eventually(lambda: "1/3 shards" in said.read_text() and ledger(stalls) and ledger(dead))
+            left = {"both": ledger(stalls)[0]["id"], "closed": ledger(dead)[0]["id"]}
+            httpx.post(admin(stalls, "scenario"), json={"calls": [{"operation": "*", "do": {"connection": "stall"}}]})
+            process_of_dead.kill()
+            process.send_signal(signal.SIGINT)
+            eventually(lambda: "Ctrl-C again takes what is there" in said.read_text())
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+            assert alive(children) == set()
+    told = said.read_text()
+    assert told.count("Hurrying") == 1
+    assert all(f"{id_} at {name}" in told for name, id_ in left.items())
+    answered, unanswered = (
+        [json.loads(line) for line in (out / name).read_bytes().splitlines()]
+        for name in ("output.jsonl", "errors.jsonl")
+    )
+    assert [line["custom_id"] for line in answered] == ["request-0", "request-3"]
+    assert {line["custom_id"]: line["error"]["code"] for line in unanswered} == dict.fromkeys(
+        (f"request-{number}" for number in (1, 2, 4, 5)), "outcome_unknown"
+    )
+    assert json.loads((out / "report.json").read_text())["outcomes_equal_lines"] is True
+    assert len((out / "retry.jsonl").read_bytes().splitlines()) == 4
 
 
 def test_a_run_that_is_killed_leaves_no_process_and_its_files_are_removed_by_the_next(

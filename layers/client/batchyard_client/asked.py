@@ -42,6 +42,7 @@ class Asked(Recipe, total=False):
     on_invalid: str
     max_cost_usd: float
     accept: dict[str, Any]
+    provider: str
     estimate: bool
     new: bool
 

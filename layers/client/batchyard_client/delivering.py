@@ -20,7 +20,7 @@ from .front import Front
 from .home import naming
 from .inputs import Input, check_plain, is_folder
 from .job_record import JobRecord
-from .ordering import bad_lines, by_rows, ids_of, in_order
+from .ordering import bad_lines, by_rows, causes, ids_of, in_order
 from .service import View
 
 GZIP: Final = b"\x1f\x8b"  # with which a packed file begins
@@ -43,6 +43,10 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
     unfit: int
     #: Bad lines of the input, which `--on-invalid skip` left out.
     bad: int
+    #: How many rows failed with which code, the most frequent one first; these had no answer, or a refusal by status.
+    causes: dict[str, int]
+    #: What was said of the first row with that code.
+    cause: str
     usd: float | None
     usage: dict[str, Any] | None
     #: Where the results are.
@@ -225,10 +229,11 @@ def price_of(view: View) -> Any:  # noqa: ANN401 - tables.Price, or None
 def _told(front: Front, view: View, results: Results, out: str, *, skipped: int = 0, unfit: int = 0) -> Delivered:
     """Say what came of a batch: the lines of its files, of which some answers may not fit, and rows without a line."""
     answers, errors, bad = _count(results.output), _count(results.errors), bad_lines(results.errors)
+    why, words = causes(results.errors)
     return Delivered(
         batch_id=view.id, status=view.status, rows=answers + errors + skipped, succeeded=answers - unfit,
         failed=errors + skipped + unfit, retryable=errors - bad if front.service.is_batchyard else 0,
-        skipped=skipped, unfit=unfit, bad=bad, usd=view.usd, usage=view.usage, out=out,
+        skipped=skipped, unfit=unfit, bad=bad, causes=why, cause=words, usd=view.usd, usage=view.usage, out=out,
     )  # fmt: skip
 
 

@@ -26,6 +26,31 @@ class _Error(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Line)
+OTHER: Final = "other"
+
+
+class _Told(msgspec.Struct):
+    code: str | int | None = None
+    type: str | None = None
+    message: str | None = None
+    line: int | None = None
+
+
+class _Body(msgspec.Struct):
+    error: _Told | None = None
+
+
+class _Response(msgspec.Struct):
+    status_code: int = 0
+    body: _Body = msgspec.field(default_factory=_Body)
+
+
+class _Outcome(msgspec.Struct):
+    response: _Response | None = None
+    error: _Told | None = None
+
+
+_CAUSES = msgspec.json.Decoder(_Outcome)
 
 
 class _Walk:
@@ -157,6 +182,29 @@ def bad_lines(errors: Path) -> int:
     suspects = (line for line in _lines(errors) if b'"line":' in line)
     found = (_DECODER.decode(line).error for line in suspects)
     return sum(error is not None and error.line is not None for error in found)
+
+
+def causes(errors: Path) -> tuple[dict[str, int], str]:
+    """Count the errors of lines that were sent by their code, the most frequent first, with the first words of that one."""
+    counts, words = dict[str, int](), dict[str, str]()
+    for code, message in filter(None, map(_cause, _lines(errors))):
+        counts[code] = counts.get(code, 0) + 1
+        words.setdefault(code, message)
+    most = dict(sorted(counts.items(), key=lambda each: -each[1]))
+    return most, words[next(iter(most))] if most else ""
+
+
+def _cause(line: bytes) -> tuple[str, str] | None:
+    """Return the code of an error and its words, which an answer has in its body; None of a line that was never sent."""
+    try:
+        found = _CAUSES.decode(line)
+    except msgspec.DecodeError:  # the provider words its errors otherwise
+        return OTHER, ""
+    if found.error is not None and found.error.line is not None:
+        return None
+    told = found.error or (found.response.body.error if found.response else None) or _Told()
+    status = f"http_{found.response.status_code}" if found.response else OTHER
+    return str(told.code or told.type or status), told.message or ""
 
 
 def ids_of(lines: Iterable[bytes]) -> Iterator[str | None]:

@@ -27,6 +27,7 @@ from .uploading import Upload
 from .watching import estimate_words, usd_of, would_run
 
 ESTIMATE_SECONDS: Final = 900.0  # after which a batch is created without an estimate
+OURS: Final = ("on_invalid", "max_cost_usd", "accept", "provider")  # members that only Batchyard knows
 MOST_LINES, MOST_BYTES = 50_000, 200_000_000  # of a provider batch
 
 
@@ -38,6 +39,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     on_invalid: str | None = None
     max_cost_usd: float | None = None
     accept: dict[str, Any] | None = None
+    #: Which of the providers of the service answers all of it.
+    provider: str | None = None
     #: Whether the batch is estimated before it is created.
     estimate: bool = True
     #: Whether the upload is packed; None means where that is faster.
@@ -54,7 +57,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     def members(self) -> dict[str, Any]:
         """Return the members of the batch."""
-        names = ("completion_window", "metadata", "on_invalid", "max_cost_usd", "accept")
+        names = ("completion_window", "metadata", "on_invalid", "max_cost_usd", "accept", "provider")
         given = {name: getattr(self, name) for name in names}
         return {name: value for name, value in given.items() if value is not None}
 
@@ -97,7 +100,7 @@ class Sending:
         front = self._front
         if front.patience.run(lambda: front.service.is_batchyard):
             return
-        asked = [name for name in ("on_invalid", "max_cost_usd", "accept") if name in self._options.members()]
+        asked = [name for name in OURS if name in self._options.members()]
         if asked:
             raise Refused(f"{front.place.host} is not Batchyard, and does not know {', '.join(asked)}.")
         front.screen.say(

@@ -72,7 +72,9 @@ def test_machines_read_one_object(capsys: pytest.CaptureFixture[str], books: Boo
     assert main(["run", table(), *PROMPT, "--json", "--out", "a.csv"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told == {"batch_id": books.paid[0], "status": "completed", "rows": 7, "succeeded": 6, "failed": 1, "retryable": 1,
-                    "skipped": 0, "unfit": 0, "bad": 0, "usd": 0.25, "usage": None, "out": "a.csv"}  # fmt: skip
+                    "skipped": 0, "unfit": 0, "bad": 0,
+                    "causes": {"context_length_exceeded": 1}, "cause": "too long",
+                    "usd": 0.25, "usage": None, "out": "a.csv"}  # fmt: skip
 
 
 def test_quiet_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -397,3 +399,37 @@ def test_of_each_row_without_a_good_answer_it_is_said_what_can_be_done(
     assert main(["run", "in.csv", *PROMPT, *arguments, "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert tuple(told[name] for name in ("rows", "failed", "retryable", "skipped", "unfit")) == counts
+
+
+def test_a_batch_goes_to_the_provider_that_is_named_and_another_name_makes_another_batch(books: Books) -> None:
+    for _ in range(2):
+        assert main(["run", table(), *PROMPT, "--provider", "claude", "--out", "a.csv"]) == 0
+    assert main(["submit", "in.csv", *PROMPT, "--provider", "groq"]) == 0
+    by.submit("in.csv", model="m", prompt="Say {text}", provider="third")
+    assert [books.batches[each]["provider"] for each in books.paid] == ["claude", "groq", "third"]
+    assert all(each["provider"] for each in books.batches.values())  # the estimates, too
+
+
+def test_what_was_used_is_told_by_provider_with_small_sums_and_what_has_no_price(
+    books: Books, capsys: pytest.CaptureFixture[str]
+) -> None:
+    used = {"lines": 2, "usage": {"input_tokens": 1_000, "output_tokens": 20}}
+    dollars = {"input_usd": 0.00001, "cached_usd": 0.0, "output_usd": 0.000008}
+    unpriced = {**dollars, "usd": None, "unpriced_tokens": 1}
+    books.used = {"claude": {**used, "cost": {**dollars, "usd": 0.000018}}, "total": {**used, "cost": unpriced}}
+    assert main(["usage", "--by", "provider"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[0][0] == "provider"
+    assert rows[1:] == [
+        ["claude", "2", "1,000", "20", "0.000018"],
+        ["total", "2", "1,000", "20", "0.000018", "+", "1", "unpriced", "token"],
+    ]
+
+
+def test_why_rows_failed_is_told(books: Books, capsys: pytest.CaptureFixture[str]) -> None:
+    books.failing, books.held_back = {"row-1", "row-2", "row-3"}, {"row-2", "row-3"}
+    assert main(["run", table(), *PROMPT]) == 1
+    told = (
+        "Failed: 2 budget_exceeded, 1 context_length_exceeded. The first of these: The budget of this month is spent."
+    )
+    assert told in capsys.readouterr().err.splitlines()

@@ -70,6 +70,7 @@ def test_a_table_works_too(emulator: Emulator) -> None:
         (["usage"], "is not Batchyard, and cannot tell what was used"),
         (["estimate", "in.jsonl"], "is not Batchyard, and cannot estimate a batch"),
         (["run", "in.jsonl", "--max-cost", "1"], "is not Batchyard, and does not know max_cost_usd"),
+        (["run", "in.jsonl", "--provider", "groq"], "is not Batchyard, and does not know provider"),
     ],
 )
 def test_what_a_provider_cannot_do_is_said(

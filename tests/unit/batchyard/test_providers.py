@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.api.batches import create_batch, retry_batch
+from batchyard.api.batches import batch_shards, create_batch, retry_batch
 from batchyard.api.models import list_models, retrieve_model
 from batchyard.api.usage import usage
 from batchyard.costs.cost import Cost
@@ -48,6 +48,18 @@ def test_each_line_goes_to_the_provider_of_its_model_with_the_limits_of_that_one
     assert batch.providers == ["groq", "openai"]
     told = {shard["model"]: shard["provider"] for shard in json.loads(world.result(batch_id, "report.json"))["shards"]}
     assert told == {MINI: "openai", LLAMA: "groq"}
+
+
+def test_the_shards_of_a_provider_can_be_looked_at_alone_with_sums_for_each() -> None:
+    world = world_of()
+    batch_id = world.drop(mixed(MINI, LLAMA))
+    world.run(batch_id)
+    found = batch_shards(world.services, "default", batch_id, None, None, "openai")
+    assert [row["provider"] for row in found["data"]] == ["openai"] * 2
+    assert (found["shards"], found["begun"]) == (3, 3)  # of the batch
+    assert [(each["provider"], each["lines"], each["completed"]) for each in found["providers"]] == [
+        ("groq", 6, 6), ("openai", 6, 6),
+    ]  # fmt: skip
 
 
 def test_the_window_of_a_provider_goes_before_that_of_the_batch() -> None:

@@ -49,7 +49,10 @@ ALARMS: Final = resources("AWS::CloudWatch::Alarm")
 @cache
 def body() -> Json:
     (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
-    return json.loads(dashboard["DashboardBody"]["Fn::Sub"])
+    text, names = dashboard["DashboardBody"]["Fn::Sub"]
+    for name, told in names.items():  # of a resource that a stack may be without
+        text = text.replace(f"${{{name}}}", f"${{{told['Fn::If'][1]['Ref']}}}")
+    return json.loads(text)
 
 
 def widgets(kind: str = "metric") -> list[Json]:
@@ -189,6 +192,12 @@ def test_every_declared_metric_stands_in_the_code_that_publishes_it() -> None:
 def test_all_alarms_of_the_stack_are_on_the_dashboard() -> None:
     (widget,) = widgets("alarm")
     assert set(widget["alarms"]) == {f"${{{name}.Arn}}" for name in ALARMS}
+
+
+def test_the_errors_of_each_function_are_drawn() -> None:
+    (widget,) = [each for each in widgets() if each["title"] == "Errors of functions"]
+    shown = {value for path, _ in rows(widget) for _, value in metric_at(path).dimensions}
+    assert shown == set(resources("AWS::Serverless::Function"))
 
 
 @pytest.mark.parametrize("name", ALARMS)

@@ -35,11 +35,13 @@ RECIPE = (
     click.option("--format", help="The format of the table, where its name does not tell."),
     click.option("--encoding", help="The encoding of a CSV that is not UTF-8."),
 )  # fmt: skip
+PROVIDER = click.option("--provider", metavar="NAME", help="Which of several providers answers; else the models say.")
 SENDING = (
     click.option("--new", is_flag=True, help="Make another batch of a content that was sent before."),
     click.option("--max-cost", type=USD, metavar="USD", help="Refuse a batch that is estimated above this."),
     click.option("--on-invalid", type=click.Choice(["refuse", "skip"]), help="What to do with bad lines."),
     click.option("--accept", metavar="JSON", help="Which answers count as success, as the page of results says."),
+    PROVIDER,
     click.option("--metadata", multiple=True, metavar="NAME=VALUE", help="Kept with the batch; may be repeated."),
     click.option("--window", help="The completion window.", default="24h", show_default=True),
     click.option("--estimate/--no-estimate", default=True, help="Estimate the dollars first (only Batchyard can)."),
@@ -182,11 +184,10 @@ def resume(batch_id: str, **asked: Any) -> int:  # noqa: ANN401 - as above
 @batchyard.command()
 @click.argument("batch_id")
 @click.option(
-    "--lines",
-    type=click.Choice(["errors", "cancelled"]),
-    help="Which rows: all without success, or those that never ran.",
+    "--lines", type=click.Choice(["errors", "cancelled"]), help="Which rows: all without success, or unsent ones."
 )
 @click.option("--max-cost", type=USD, metavar="USD", help="Refuse a batch that is estimated above this.")
+@PROVIDER
 @click.option("--new", is_flag=True, help="Make another retry of a batch that has one.")
 @_with([OUT], COMMON)
 def retry(batch_id: str, out: str | None, **asked: Any) -> int:  # noqa: ANN401 - as above
@@ -199,7 +200,7 @@ def retry(batch_id: str, out: str | None, **asked: Any) -> int:  # noqa: ANN401 
 @batchyard.command()
 @click.option("--from", "first", type=DAY, metavar="DAY", help="The first day, as 2026-11-01.")
 @click.option("--to", "last", type=DAY, metavar="DAY", help="The last day.")
-@click.option("--by", type=click.Choice(["day", "model", "batch"]), default="day", show_default=True)
+@click.option("--by", type=click.Choice(["day", "model", "provider", "batch"]), default="day", show_default=True)
 @_with(COMMON)
 def usage(first: datetime | None, last: datetime | None, by: str, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Show tokens and dollars, this month's if no days are named."""

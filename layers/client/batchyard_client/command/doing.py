@@ -132,7 +132,7 @@ def retry(batch_id: str, out: str | None, asked: Mapping[str, Any]) -> int:
     import secrets  # noqa: PLC0415 - only here
 
     front = front_of(asked)
-    body = {"lines": asked["lines"], "max_cost_usd": asked["max_cost"]}
+    body = {"lines": asked["lines"], "max_cost_usd": asked["max_cost"], "provider": asked["provider"]}
     given = {name: value for name, value in body.items() if value is not None}
     source = None if out is None else source_of(front.records.of_batch(batch_id))
     if out is not None and source is not None:

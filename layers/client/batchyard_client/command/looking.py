@@ -53,11 +53,19 @@ def usage(query: Mapping[str, str | None], asked: Mapping[str, Any]) -> int:
     parts = [(each.get(by, ""), each) for each in found["data"]] + [("total", found["total"])]
     rows = [
         (str(name), f"{each['lines']:,}", f"{each['usage']['input_tokens']:,}", f"{each['usage']['output_tokens']:,}",
-         "?" if each["cost"]["usd"] is None else f"{each['cost']['usd']:,.4f}")
+         _usd(each["cost"]))
         for name, each in parts
     ]  # fmt: skip
     _table(rows, (by, "rows", "tokens in", "tokens out", "$"))
     return ALL_GOOD
+
+
+def _usd(cost: Mapping[str, Any]) -> str:
+    """Say what was paid; where tokens have no price, what the others cost, and how many these are."""
+    if cost["usd"] is not None:
+        return usd_words(cost["usd"])
+    known = sum(cost[name] for name in ("input_usd", "cached_usd", "output_usd"))
+    return f"{usd_words(known)} + {counted(cost['unpriced_tokens'], 'unpriced token')}"
 
 
 def shown(view: View, asked: Mapping[str, Any], *, ended: bool = True) -> int:

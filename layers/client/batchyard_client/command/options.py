@@ -42,7 +42,8 @@ def options_of(asked: Mapping[str, Any]) -> Options:
     accept = None if asked["accept"] is None else _json_text(asked["accept"].encode(), "--accept")
     return Options(
         completion_window=asked["window"], metadata=pairs or None, on_invalid=asked["on_invalid"], accept=accept,
-        max_cost_usd=asked["max_cost"], estimate=asked["estimate"], pack=asked["pack"], new=asked["new"],
+        max_cost_usd=asked["max_cost"], provider=asked["provider"], estimate=asked["estimate"], pack=asked["pack"],
+        new=asked["new"],
     )  # fmt: skip
 
 

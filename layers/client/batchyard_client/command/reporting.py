@@ -37,6 +37,9 @@ def report(batch_id: str, out: str | None, *, html: bool, asked: Mapping[str, An
         if not html:
             printed(found) if asked["as_json"] else put(data.decode())
             return ALL_GOOD
+        record = front.records.of_batch(batch_id)
+        if record is not None and (found.get("cost") or {}).get("estimate_usd", 0) is None:
+            found["cost"]["estimate_usd"] = record.estimate_usd  # the estimate was a batch of its own
         target = Path(out or f"{batch_id}.html")
         total = (found.get("input") or {}).get("lines") or view.counts.total
         with suppress(APIStatusError):  # the service has it no longer, and the report tells a coarser one

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 from batchyard_client.delivering import Delivered
@@ -11,6 +12,8 @@ from batchyard_client.service import View
 #: The batch that the running command waits for, so that whoever stops the command is told.
 UNDER_WAY: Final[list[str]] = []
 _LEFT_OUT: Final = ("--new",)
+_MOST_CODES: Final = 3
+_MOST_WORDS: Final = 300  # characters of what was said of a row
 
 
 def stopped_words(arguments: list[str]) -> str:
@@ -44,7 +47,12 @@ def delivered_words(told: Delivered) -> str:
 
 
 def _next_steps(told: Delivered) -> Iterator[str]:
-    """Say of each kind of row without a good answer what can be done."""
+    """Say why rows failed, and of each kind of row without a good answer what can be done."""
+    if told.causes:
+        codes = ", ".join(f"{count:,} {code}" for code, count in islice(told.causes.items(), _MOST_CODES))
+        more = ", …" if len(told.causes) > _MOST_CODES else ""
+        words = " ".join(told.cause.split())[:_MOST_WORDS]
+        yield f"Failed: {codes}{more}.{f' The first of these: {words}' if words else ''}"
     left = told.failed - told.retryable - told.skipped - told.unfit - told.bad
     if told.retryable:
         which = "" if told.retryable == told.failed else f" ({counted(told.retryable, 'row')})"

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from batchyard_client.screen import usd_words
+
 # Characters that HTML forbids, and halves of surrogate pairs.
 _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 #: What stands for a value that is not known.
@@ -63,4 +65,4 @@ def number(value: object) -> str:
 
 def dollars(value: object) -> str:
     """Write an amount; a dash for one that is not known."""
-    return f"${value:,.4f}" if isinstance(value, int | float) and not isinstance(value, bool) else UNKNOWN
+    return f"${usd_words(value)}" if isinstance(value, int | float) and not isinstance(value, bool) else UNKNOWN

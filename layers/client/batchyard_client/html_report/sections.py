@@ -21,11 +21,20 @@ def summary(report: Report) -> Markup:
         "Answered": number(_inner(report, "output").get("lines")),
         "Failed": number(_inner(report, "errors").get("lines")),
         "Every line has one outcome": _yes(report.get("outcomes_equal_lines")),
-        "Cost": dollars(cost.get("usd")),
-        "Estimated": dollars(cost.get("estimate_usd")),
+        "Cost": _paid(cost),
+        **({} if cost.get("estimate_usd") is None else {"Estimated": dollars(cost["estimate_usd"])}),
         "Input": _inner(report, "input").get("key") or report.get("input_file_id") or UNKNOWN,
     }
     return element("dl", *(joined([element("dt", name), element("dd", value)]) for name, value in facts.items()))
+
+
+def _paid(cost: Report) -> str:
+    """Say what was paid; where tokens have no price, what the others cost, and how many these are."""
+    unpriced = cost.get("unpriced_tokens")
+    if not unpriced:
+        return dollars(cost.get("usd"))
+    known = sum(cost.get(name) or 0 for name in ("input_usd", "cached_usd", "output_usd"))
+    return f"{dollars(known)} and {number(unpriced)} tokens without a price"
 
 
 def _yes(value: object) -> str:
@@ -50,7 +59,7 @@ def progress(report: Report) -> Markup | None:
         element("text", moment(start), x=_LEFT, y=_HEIGHT - 8),
         element("text", moment(end), x=_WIDTH, y=_HEIGHT - 8, text_anchor="end"),
     ]
-    told = f"{number(total)} lines had their outcome by {moment(end)}"
+    told = f"{number(total)} {'line' if total == 1 else 'lines'} had their outcome by {moment(end)}"
     box = f"0 0 {_WIDTH} {_HEIGHT}"
     return element("svg", axis, element("path", d=path), *words, viewBox=box, role="img", aria_label=told)
 

@@ -120,11 +120,11 @@ def batch_report(services: Services, tenant: str, batch_id: str, *, gzip: bool =
 
 
 def batch_shards(
-    services: Services, tenant: str, batch_id: str, after: str | None, limit: str | None
+    services: Services, tenant: str, batch_id: str, after: str | None, limit: str | None, provider: str | None = None
 ) -> dict[str, Any]:
     """List the shards of a batch that have begun, behind the number `after`; raises ApiError 400 or 404."""
     batch = _own(services, tenant, batch_id)
-    return shard_list(services, batch, number_of(after, "after", -1), page_limit(limit, *LIMITS))
+    return shard_list(services, batch, number_of(after, "after", -1), page_limit(limit, *LIMITS), provider)
 
 
 def batch_errors(services: Services, tenant: str, batch_id: str) -> dict[str, Any]:

@@ -65,9 +65,8 @@ def batch_rows(request: Request, batch_id: str) -> Response:
 @router.add("GET", "/v1/batches/{batch_id}/shards")
 def list_shards(request: Request, batch_id: str) -> dict[str, Any]:
     """List the shards of a batch; ours, not OpenAI's."""
-    return batches.batch_shards(
-        services.current(), request.tenant, batch_id, request.query("after"), request.query("limit")
-    )
+    after, limit, provider = (request.query(name) for name in ("after", "limit", "provider"))
+    return batches.batch_shards(services.current(), request.tenant, batch_id, after, limit, provider)
 
 
 @router.add("GET", "/v1/batches/{batch_id}/errors")

@@ -1,4 +1,4 @@
-"""The shards of a batch as they stand: attempts, provider batches, sums by model, and the progress of the whole."""
+"""The shards of a batch as they stand: attempts, provider batches, sums by model and provider, and the progress of all."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -21,17 +21,21 @@ SHOWN: Final = (
 Point = tuple[int, int, int]  # Unix seconds, lines completed, lines failed
 
 
-def shard_list(services: Services, batch: Batch, after: int, limit: int) -> dict[str, Any]:
-    """List the shards that have begun, behind the number `after`, with sums and progress of all of them."""
+def shard_list(services: Services, batch: Batch, after: int, limit: int, provider: str | None = None) -> dict[str, Any]:
+    """List the shards that have begun, behind the number `after`, with sums and progress of all of them.
+
+    With a `provider`, its shards alone are listed.
+    """
     shards = list(services.batch_store.shards(batch.batch_id))
-    behind = [shard for shard in shards if shard.shard > after]
+    behind = [shard for shard in shards if shard.shard > after and provider in {None, shard.provider}]
     return {
         "object": "list",
         "data": [_shape(shard) for shard in behind[:limit]],
         "has_more": len(behind) > limit,
         "shards": max(batch.shards, len(shards)),
         "begun": len(shards),
-        "models": list(_by_model(shards)),
+        "models": list(_sums(shards, "model")),
+        "providers": list(_sums(shards, "provider")),
         "progress": [{"at": at, "completed": done, "failed": failed} for at, done, failed in progress(shards)],
     }
 
@@ -92,12 +96,13 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {**{name: getattr(attempt, name) for name in SHOWN}, "usage": usage}
 
 
-def _by_model(shards: list[Shard]) -> Iterator[dict[str, Any]]:
-    for model in sorted({shard.model for shard in shards}):
-        of = [shard for shard in shards if shard.model == model]
+def _sums(shards: list[Shard], member: str) -> Iterator[dict[str, Any]]:
+    """Yield the sums of the shards that are alike in a member."""
+    for name in sorted({getattr(shard, member) for shard in shards}):
+        of = [shard for shard in shards if getattr(shard, member) == name]
         usage = sum((shard.usage for shard in of), Usage())
         yield {
-            "model": model,
+            member: name,
             "lines": sum(shard.lines for shard in of),
             "completed": sum(shard.completed for shard in of),
             "failed": sum(shard.failed for shard in of),

@@ -17,8 +17,10 @@ from batchyard.domain import nesting, object_keys, statuses
 from batchyard.domain.attempt import RAN
 from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, BatchNext, Counts
 from batchyard.domain.errors import BatchyardError
+from batchyard.domain.policy import OUTCOME_UNKNOWN
 from batchyard.domain.shard import Shard, as_done
 from batchyard.domain.step import TimeBudget
+from batchyard.domain.stopping import CANCELLED
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.observability import logger
 from batchyard.planning import skipped, taken_over
@@ -114,7 +116,18 @@ def _shards(services: Services, batch: Batch, count: int) -> Iterator[Shard]:
     recorded = {shard.shard: shard for shard in services.batch_store.shards(batch.batch_id)}
     for number in range(count):
         shard = recorded.get(number) or _unrecorded(services, batch, number)
-        yield shard if shard.done else as_done(shard, (batch.drain_reason or UNRECORDED) if shard.unfinished else None)
+        yield shard if shard.done else as_done(shard, _why_unfinished(batch, shard) if shard.unfinished else None)
+
+
+def _why_unfinished(batch: Batch, shard: Shard) -> BatchError:
+    """Return the outcome of the unfinished lines of a shard that is not done when the batch ends."""
+    if batch.drain_reason is not None or batch.status != statuses.CANCELLING:
+        return batch.drain_reason or UNRECORDED
+    if not shard.may_be_paid:
+        return CANCELLED
+    sent_as = shard.attempts[-1].provider_batch_id
+    where = f" of its batch {sent_as}" if sent_as else ""
+    return BatchError(OUTCOME_UNKNOWN, f"The batch was ended before the provider told what became{where}.")
 
 
 def _unrecorded(services: Services, batch: Batch, number: int) -> Shard:

@@ -109,7 +109,7 @@ def _lines(detail: Mapping[str, Any]) -> str:
     """Say how many lines are good and failed, and what was spent."""
     counts = detail["request_counts"]
     told = (
-        f"{counts['total']:,} lines: {counts['completed']:,} good, {counts['failed']:,} failed"
+        f"{counts['total']:,} {_noun(counts['total'])}: {counts['completed']:,} good, {counts['failed']:,} failed"
         if counts["total"]
         else ""
     )
@@ -143,7 +143,11 @@ def _of_budget(detail: Mapping[str, Any], console_url: str) -> Notification:
 
 
 def _with_failures(failed: int) -> str:
-    return f" with {failed:,} failed {'line' if failed == 1 else 'lines'}" if failed else ""
+    return f" with {failed:,} failed {_noun(failed)}" if failed else ""
+
+
+def _noun(count: int) -> str:
+    return "line" if count == 1 else "lines"
 
 
 def _dollars(amount: float) -> str:

@@ -6,11 +6,12 @@ from typing import Any
 import boto3
 import pytest
 
-from local.stack.mailbox import QUEUE, TOPIC, Mailbox
+from local.stack.deploy import NOTIFICATIONS
+from local.stack.mailbox import QUEUE, Mailbox
 from local.stack.running import Stack
 from tests.fakes.moto import empty_aws
 
-CONSOLE = "https://a1.execute-api.us-east-1.amazonaws.com/console"
+CONSOLE = "http://127.0.0.1:4566/console"
 
 
 class Here:
@@ -26,11 +27,11 @@ def stack(outputs: dict[str, str]) -> Stack:
     return Stack(Here(), outputs, "http://provider", (), Path())  # type: ignore[arg-type]  # these clients suffice
 
 
-def test_each_mail_is_said_once_with_the_address_that_the_console_has_here() -> None:
+def test_each_mail_is_said_once() -> None:
     said, now = list[str](), [0.0]
     with empty_aws():
         topic = boto3.client("sns").create_topic(Name="notifications")["TopicArn"]
-        mailbox = Mailbox(stack({TOPIC: topic, "ConsoleUrl": CONSOLE}), said.append, lambda: now[0])
+        mailbox = Mailbox(stack({NOTIFICATIONS: topic}), said.append, lambda: now[0])
         mailbox.look()
         text = f"Batch b has failed.\n\n{CONSOLE}#/batches/b"
         boto3.client("sns").publish(TopicArn=topic, Subject="Batchyard: b has failed", Message=text)
@@ -41,7 +42,7 @@ def test_each_mail_is_said_once_with_the_address_that_the_console_has_here() -> 
         (mail,) = said
         assert mail.splitlines() == [
             "On AWS this mail would go out: Batchyard: b has failed", "  Batch b has failed.", "  ",
-            "  http://127.0.0.1:4566/console#/batches/b",
+            f"  {CONSOLE}#/batches/b",
         ]  # fmt: skip
         boto3.client("sqs").delete_queue(QueueUrl=boto3.client("sqs").get_queue_url(QueueName=QUEUE)["QueueUrl"])
         now[0] = 9.0

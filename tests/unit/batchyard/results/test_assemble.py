@@ -82,3 +82,15 @@ def test_a_shard_that_stopped_without_a_word_has_its_lines_all_the_same() -> Non
     services = planned()
     assert assemble(services, BATCH_ID) == "failed"
     assert errors(services) == [(f"r{at}", "server_error") for at in range(3)]
+
+
+def test_a_cancelled_batch_that_ends_before_its_provider_told_says_so_of_what_was_sent_alone() -> None:
+    services = planned(max_requests_per_shard=2)  # the second shard is never sent
+    assert submit(services, Step(BATCH_ID, 0)).next == "poll"
+    services.batch_store.move_batch(BATCH_ID, "cancelling", NOW)
+    assert assemble(services, BATCH_ID) == "done"
+    assert errors(services) == [("r0", "outcome_unknown"), ("r1", "outcome_unknown"), ("r2", "batch_cancelled")]
+    first = json.loads(services.bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].splitlines()[0])
+    assert "pb-0" in first["error"]["message"]
+    ended = services.batch_store.batch(BATCH_ID)
+    assert (ended.status, ended.counts.failed) == ("cancelled", 2)

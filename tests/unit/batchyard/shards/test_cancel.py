@@ -2,7 +2,7 @@
 
 import pytest
 
-from batch_client import ServerError
+from batch_client import APIConnectionError, ServerError
 from batchyard.domain.batch import BatchError
 from batchyard.domain.shard import as_done
 from batchyard.domain.step import Step
@@ -53,6 +53,14 @@ def test_one_that_cannot_be_cancelled_does_not_keep_the_others() -> None:
     services.provider.trouble["cancel_batch"] = [ServerError("down", status=500)]
     assert cancel(services, BATCH_ID) == 2
     assert statuses(services) == ["in_progress", "cancelling", "cancelling"]
+
+
+def test_a_provider_that_gave_no_answer_is_asked_once_so_that_those_of_others_are_not_kept_waiting() -> None:
+    services = running()
+    services.batch_store.move_batch(BATCH_ID, "cancelling", services.now())
+    services.provider.trouble["cancel_batch"] = [APIConnectionError("no answer in time")]
+    assert cancel(services, BATCH_ID) == 0
+    assert statuses(services) == ["in_progress"] * 3
 
 
 def test_a_shard_that_was_never_sent_has_nothing_to_cancel() -> None:

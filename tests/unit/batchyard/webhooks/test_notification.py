@@ -117,3 +117,10 @@ def test_words_without_end_are_cut() -> None:
 
 def test_each_kind_is_one_of_those_that_the_setting_takes() -> None:
     assert sorted(KINDS.values()) == ["budget", "completed", "failed", "paused"]
+
+
+def test_one_line_is_one_line() -> None:
+    told = notification_of(
+        COMPLETED, detail("batch-completed", request_counts={"total": 1, "completed": 1, "failed": 0}), CONSOLE
+    )
+    assert any(each.startswith("1 line: 1 good, 0 failed.") for each in told.sentences)

@@ -282,3 +282,21 @@ def test_a_refusal_and_an_empty_answer_are_shown_as_what_they_are(result: bytes,
 def test_refusals_have_their_places_among_many_good_answers() -> None:
     lines = [chat(row, None, refusal="No") if row == 777 else chat(row) for row in range(1, 1_001)]
     assert "refusal: No" in page(REPORT, [(None, each) for each in lines], most=10)
+
+
+@pytest.mark.parametrize(
+    ("cost", "shown", "hidden"),
+    [
+        ({"usd": 0.0000123, "estimate_usd": 1.5}, ["$0.000012", "Estimated", "$1.5000"], "price"),
+        ({"usd": 12.4071, "estimate_usd": None}, ["$12.4071"], "Estimated"),
+        (
+            {"usd": None, "input_usd": 0.25, "cached_usd": 0, "output_usd": 0.5, "unpriced_tokens": 1_200},
+            ["$0.7500 and 1,200 tokens without a price"],
+            "Estimated",
+        ),
+    ],
+)
+def test_what_was_paid_is_told_as_far_as_it_is_known(cost: dict[str, Any], shown: list[str], hidden: str) -> None:
+    text = Reader(page({**REPORT, "cost": cost, "shards": []}, [])).shown
+    assert all(words in text for words in shown)
+    assert hidden not in text

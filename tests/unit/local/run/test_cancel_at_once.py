@@ -59,6 +59,9 @@ class Provider:
         self.asked: list[str] = []
         self.names: set[str] = set()
 
+    def named(self, _: str) -> Any:
+        return SimpleNamespace(name="")
+
     @contextmanager
     def asking(self, own: Any, name: str, _: float) -> Iterator[Any]:
         assert own is self
@@ -186,7 +189,7 @@ def test_what_the_provider_does_not_answer_about_is_named_one_by_one_and_in_time
     clients = Clients([record for number in range(11) for record in batch(f"b{number}", running(f"p{number}"))])
     provider = Silent()
     names = ", ".join(f"p{number}" for number in range(11))
-    assert told(clients, provider)[1] == f"Still running at the provider, and paid for: {names}."
+    assert told(clients, provider)[1] == f"Not cancelled, so that it may run on and is paid: {names}."
     assert provider.asked.count("p0") > 1
 
 
@@ -200,7 +203,7 @@ def test_a_provider_that_hangs_ends_with_the_time() -> None:
 
     try:
         assert told(Clients(batch("a", running("p1"))), Hanging())[1] == (
-            "Still running at the provider, and paid for: p1."
+            "Not cancelled, so that it may run on and is paid: p1."
         )
     finally:
         released.set()

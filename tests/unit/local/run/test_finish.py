@@ -13,10 +13,10 @@ from batch_client import ServerError
 from local.errors import ResultsError
 from local.run import provider_files
 from local.run import results as module
-from local.run.cancel_all import cancel_all
+from local.run.cancel_all import cancel_all, kept_sentence
 from local.run.finish import finish
-from local.run.kept import kept_sentence
-from local.run.records import Progress
+from local.run.records import Held, Progress
+from local.signals import Hurry
 from local.stack.provider_choice import Provider
 from local.stack.running import Stack
 
@@ -110,6 +110,19 @@ def test_a_file_that_is_gone_is_no_trouble_and_one_that_stays_is_told(world: Cal
     assert here.said == ["Left at the provider: file-out."]
 
 
+def test_a_person_in_a_hurry_waits_for_no_deletion(world: Callable[..., World]) -> None:
+    here, hurry = world(), Hurry()
+    hurry.asked = True
+    assert finish(here.stack, LAST, here.out, here.said.append, hurry=hurry)
+    assert (here.asked, here.said) == ([], ["Left at the provider: file-in, file-out."])
+
+
+def test_what_must_stay_at_the_provider_stays(world: Callable[..., World]) -> None:
+    here = world()
+    assert finish(here.stack, LAST, here.out, here.said.append, spared=[Held("groq", "file-in")])
+    assert (here.asked, here.said) == (["file-out"], ["Left at the provider: file-in."])
+
+
 def test_results_that_do_not_fit_into_out_are_kept_and_told_with_the_command(world: Callable[..., World]) -> None:
     here = world()
     here.full = {here.out}
@@ -156,7 +169,7 @@ def test_ctrl_c_while_results_are_fetched_fetches_them_all_the_same(world: Calla
     here = world()
     cancel_all(here.stack, here.own, here.said.append, here.out)
     assert (here.out / "output.jsonl").read_text() == "answers\n"
-    assert here.said == ["The batch has ended, and its results are fetched. Ctrl-C again ends at once."]
+    assert here.said == ["The batch has ended, and its results are fetched."]
     here.said.clear()
     cancel_all(here.stack, here.own, here.said.append, here.out)
     assert here.said == []

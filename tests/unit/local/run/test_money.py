@@ -48,7 +48,7 @@ def preflight(usd: float | None, **members: Any) -> str:
 
 @pytest.mark.parametrize(
     ("usd", "told"),
-    [(12.345, "$12.35"), (0.00042, "$0.0004"), (None, "dollars unknown: there is no price for mine")],
+    [(12.345, "$12.35"), (0.00042, "$0.000420"), (None, "dollars unknown: there is no price for mine")],
 )
 def test_the_estimate_is_one_sentence(usd: float | None, told: str) -> None:
     assert estimate_lines(preflight(usd)) == [
@@ -85,7 +85,11 @@ def test_the_tokens_are_those_of_the_report(tmp_path: Path) -> None:
     [
         ('{"usd": 1234.567, "basis": "listed batch price"}', "$1,234.57 (listed batch price)"),
         ('{"usd": 0.02799, "basis": "your price list"}', "$0.0280 (your price list)"),
-        ('{"usd": null, "basis": null, "unpriced_tokens": 1200}', "unknown: 1,200 tokens have no price"),
+        (
+            '{"usd": 0.75, "basis": "several: see by_model", "by_provider": {"a": {"usd": 0.25}, "b": {"usd": 0.5}}}',
+            "$0.7500 (a $0.2500, b $0.5000)",
+        ),
+        ('{"usd": null, "input_usd": 0.5, "unpriced_tokens": 1200}', "$0.5000 and 1,200 tokens without a price"),
         ('{"usd": 0.0}', None),
         ("null", None),
     ],
@@ -94,3 +98,13 @@ def test_the_cost_is_that_of_the_report(tmp_path: Path, cost: str, told: str | N
     report = tmp_path / "report.json"
     report.write_text(f'{{"cost": {cost}}}')
     assert cost_told(report) == told
+
+
+def test_one_line_is_one_line() -> None:
+    found = {
+        "lines": 2, "bad_lines": 1, "estimated_input_tokens": 9, "estimated_output_tokens": 9, "estimated_usd": 1.0,
+        "note": "", "would_run": True,
+    }  # fmt: skip
+    told = estimate_lines(json.dumps(found))
+    assert told[0].startswith("Estimate: 1 request, ")
+    assert told[-1] == "1 line is bad, and the batch would run without it."

@@ -11,6 +11,8 @@ from batchyard.domain.shard import DONE, Shard
 from local.run.records import (
     AtProvider,
     Held,
+    Open,
+    has_answers,
     list_held,
     list_open_shards,
     read_at_provider,
@@ -57,7 +59,9 @@ def test_a_shard_without_a_record_waits_for_nothing_at_the_provider() -> None:
     table: Any = Table(
         shard(0, ended, status=DONE), shard(2, ended, running, provider="groq"), shard(3, ended), shards=5
     )
-    assert list_open_shards(table, "batch_1") == {1: None, 2: Held("groq", "batch_p"), 3: None, 4: None}
+    assert list_open_shards(table, "batch_1") == {
+        1: Open(None, None, 0), 2: Open("groq", Held("groq", "batch_p"), 1), 3: Open("", None, 1), 4: Open(None, None, 0),
+    }  # fmt: skip
 
 
 def test_a_create_without_an_id_may_be_at_the_provider() -> None:
@@ -76,3 +80,11 @@ def test_files_are_left_while_a_shard_names_them() -> None:
         shard(2),
     )
     assert list_held(table, "batch_1") == [Held("groq", "file-c"), Held("groq", "file-d"), Held("", "file-b")]
+    table = Table(shard(0, files_to_delete=["file-c"], status=DONE), shard(1, live))
+    assert list_held(table, "batch_1", unfinished=True) == [Held("", "file-b")]
+
+
+@pytest.mark.parametrize(("members", "there"), [({"failed": 1}, True), ({"succeeded": 1}, True), ({}, False)])
+def test_answers_that_a_provider_only_counts_are_not_there(members: Any, there: bool) -> None:
+    table: Any = Table(shard(0, attempt(**members), completed=3))
+    assert has_answers(table, "batch_1") is there

@@ -88,3 +88,10 @@ def test_the_emulators_files_are_deleted_by_the_stack() -> None:
 def test_the_address_and_key_of_make_status_are_no_settings_of_a_stack() -> None:
     host = {"BATCHYARD_URL": "http://127.0.0.1:1/v1", "BATCHYARD_KEY": "by_1", "BATCHYARD_MAX_ATTEMPTS": "5"}
     assert settings_from(read_template(TEMPLATE), host).values == {"MaxAttempts": "5"}
+
+
+def test_a_chat_without_an_address_is_told_as_one_where_nothing_is_told() -> None:
+    chat = {"BATCHYARD_NOTIFY_CHAT": "slack"}
+    assert "BATCHYARD_CHAT_ADDRESS is not set: nothing is told" in settings_from(TEMPLATE_READ, chat).advice
+    address = {**chat, "BATCHYARD_CHAT_ADDRESS": "https://hooks.example.com/x"}
+    assert [settings_from(TEMPLATE_READ, each).advice for each in (address, {})] == ["", ""]

@@ -24,6 +24,12 @@ export function money(usd) {
   return Math.abs(usd) < 0.01 ? cents.format(usd) : dollars.format(usd);
 }
 
+/** What was paid; where some tokens have no price, what is known and how many these are. */
+export function paid(cost) {
+  if (!cost?.unpriced_tokens) return money(cost?.usd);
+  return `${money(cost.input_usd + cost.cached_usd + cost.output_usd)} + ${compact(cost.unpriced_tokens)} unpriced`;
+}
+
 export function bytes(size) {
   const units = ["bytes", "KB", "MB", "GB", "TB"];
   let at = 0;

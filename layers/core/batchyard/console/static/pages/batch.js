@@ -3,9 +3,9 @@
 import { get, post, query } from "../api.js";
 import { progressChart } from "../chart.js";
 import { h, show } from "../dom.js";
-import { bytes, compact, count, money, percent, plural, span, when } from "../format.js";
+import { bytes, compact, count, money, paid, percent, plural, span, when } from "../format.js";
 import { live, lookNow } from "../live.js";
-import { ENDED, act, badge, bar, empty, loading, problem, progressWords, save, say, since, statusOf, sure, table } from "../parts.js";
+import { ENDED, act, badge, bar, empty, field, loading, problem, progressWords, save, say, since, statusOf, sure, table } from "../parts.js";
 
 const SHARDS = 50;
 const VIEWS = { "": "Overview", lines: "Lines", shards: "Shards", details: "Details" };
@@ -106,16 +106,23 @@ function overview(batch, parts, errors) {
       h("dl", { class: "tiles" },
         tile("Lines", count(counts.total), batch.taken_over ? `${count(batch.taken_over)} taken over` : plural(Math.max(parts.shards, 0), "shard")),
         tile("Done", count(counts.completed)), tile("Failed", count(counts.failed)),
-        tile("Cost", money(batch.cost?.usd), batch.preflight?.estimated_usd != null ? `estimated ${money(batch.preflight.estimated_usd)}` : null),
+        tile("Cost", paid(batch.cost), batch.preflight?.estimated_usd != null ? `estimated ${money(batch.preflight.estimated_usd)}` : null),
         tile("Tokens", compact(batch.usage?.total_tokens), batch.usage ? `${compact(batch.usage.input_tokens)} in, ${compact(batch.usage.output_tokens)} out` : null),
         tile(endOf(batch) ? "Took" : "Begun", endOf(batch) ? span(endOf(batch) - batch.created_at) : since(batch.created_at), when(batch.created_at))),
       progressChart(parts.progress, counts.total, from, until)),
     faults(batch, errors),
-    parts.models.length ? h("section", { class: "card" }, h("h2", null, "By model"), table("Tokens and cost by model",
-      [["Model"], ["Lines", "number"], ["Done", "number"], ["Failed", "number"], ["Tokens in", "number"], ["Tokens out", "number"], ["Cost", "number"]],
-      parts.models.map((each) => ({ key: each.model, cells: [each.model, count(each.lines), count(each.completed), count(each.failed),
-        each.usage ? count(each.usage.input_tokens) : "–", each.usage ? count(each.usage.output_tokens) : "–", money(each.cost.usd)] })))) : null,
+    sums("Model", parts.models),
+    batch.providers ? sums("Provider", parts.providers) : null,
   ];
+}
+
+function sums(name, rows) {
+  if (!rows.length) return null;
+  const by = name.toLowerCase();
+  return h("section", { class: "card" }, h("h2", null, `By ${by}`), table(`Tokens and cost by ${by}`,
+    [[name], ["Lines", "number"], ["Done", "number"], ["Failed", "number"], ["Tokens in", "number"], ["Tokens out", "number"], ["Cost", "number"]],
+    rows.map((each) => ({ key: each[by], cells: [each[by], count(each.lines), count(each.completed), count(each.failed),
+      each.usage ? count(each.usage.input_tokens) : "–", each.usage ? count(each.usage.output_tokens) : "–", paid(each.cost)] }))));
 }
 
 function faults(batch, errors) {
@@ -139,17 +146,25 @@ export function estimate(preflight) {
 
 function shards(id, body, header, { signal, failed, ended }) {
   let turned = new AbortController();
+  let provider = "";
   const turn = (cursors) => {
     turned.abort();
     turned = new AbortController();
     const stop = AbortSignal.any([signal, turned.signal]);
-    const path = query(`batches/${id}/shards`, { limit: SHARDS, after: cursors.at(-1) });
+    const path = query(`batches/${id}/shards`, { limit: SHARDS, after: cursors.at(-1), provider });
     const draw = ([batch, parts]) => {
       header(batch);
-      if (!parts.data.length) return show(body, empty("No shard has begun", "A batch is cut into shards, each of which fits one batch of the provider. They appear here once they begin."));
+      if (!parts.begun) return show(body, empty("No shard has begun", "A batch is cut into shards, each of which fits one batch of the provider. They appear here once they begin."));
       const waiting = parts.shards - parts.begun;
+      const several = Boolean(batch.providers);
+      const choose = (event) => {
+        provider = event.target.value;
+        turn([]);
+      };
       show(body, h("p", { class: "soft figures" }, `${plural(parts.begun, "shard")} begun${waiting > 0 ? `, ${count(waiting)} waiting for their turn` : ""}.`),
-        table("Shards", [["Shard", "number"], ["Status"], ["Lines", "number"], ["Progress"], ["Model"], ["Cost", "number"], ["At the provider"]], parts.data.map(row)),
+        several ? h("div", { class: "bar-of-fields" }, field("Provider", h("select", { on: { change: choose } }, ["", ...batch.providers].map((name) => h("option", { value: name, selected: name === provider }, name || "all"))))) : null,
+        table("Shards", [["Shard", "number"], ["Status"], ["Lines", "number"], ["Progress"], ...(several ? [["Provider"]] : []), ["Model"], ["Cost", "number"], ["At the provider"]],
+          parts.data.map((each) => row(each, several))),
         parts.has_more || cursors.length ? h("nav", { class: "pager", "aria-label": "Pages of shards" },
           h("button", { type: "button", disabled: !cursors.length, on: { click: () => turn(cursors.slice(0, -1)) } }, "Back"),
           h("button", { type: "button", disabled: !parts.has_more, on: { click: () => turn([...cursors, parts.data.at(-1).shard]) } }, "Next")) : null);
@@ -159,12 +174,12 @@ function shards(id, body, header, { signal, failed, ended }) {
   turn([]);
 }
 
-function row(shard) {
+function row(shard, several) {
   const counts = { total: shard.lines, completed: shard.completed, failed: shard.failed };
   const why = shard.paused ?? shard.reason?.message;
   return { key: shard.shard, cells: [
     count(shard.shard), h("span", null, badge(shard.status), why ? h("span", { class: "soft why" }, why) : null), count(shard.lines),
-    h("span", { class: "progress" }, bar(counts), h("span", { class: "figures soft" }, progressWords(counts))), h("span", { class: "cut" }, shard.model), money(shard.cost.usd),
+    h("span", { class: "progress" }, bar(counts), h("span", { class: "figures soft" }, progressWords(counts))), ...(several ? [shard.provider] : []), h("span", { class: "cut" }, shard.model), paid(shard.cost),
     attempts(shard),
   ] };
 }
@@ -177,7 +192,7 @@ const attempts = (shard) => h("details", { class: "attempts" },
       span((each.ended_at ?? Date.now() / 1000) - each.started_at)].filter(Boolean).join(" · "))))));
 
 function details(batch) {
-  const rows = [["Input", batch.input_file_id], ["Endpoint", batch.endpoint], ["Model", batch.model], ["Window", batch.completion_window], ["Created", when(batch.created_at)],
+  const rows = [["Input", batch.input_file_id], ["Endpoint", batch.endpoint], ["Model", batch.model], ["Providers", batch.providers?.join(", ") ?? batch.provider], ["Window", batch.completion_window], ["Created", when(batch.created_at)],
     ["Begun", when(batch.in_progress_at)], ["Ended", when(endOf(batch))], ["Due", when(batch.expires_at)], ["Bad lines", batch.on_invalid === "skip" ? "are skipped" : "refuse the batch"],
     ["Most it may cost", batch.max_cost_usd == null ? null : money(batch.max_cost_usd)], ["Accepts", batch.accept ? JSON.stringify(batch.accept) : null],
     ["Retries", batch.retry_of ? h("a", { class: "mono", href: `#/batches/${batch.retry_of}` }, batch.retry_of) : null],
