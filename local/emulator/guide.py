@@ -1,8 +1,8 @@
 """The text of `python -m local.emulator --help`: what the emulator is, and how failures are ordered."""
 
 GUIDE = """\
-A stand-in for a batch provider: OpenAI's Files, Uploads and Batches APIs, Anthropic's Message Batches, the habits of
-Together and Mistral, and Amazon Bedrock's jobs, on 127.0.0.1. Bedrock's are at the root: http://127.0.0.1:PORT, without /v1.
+A stand-in for a batch provider: OpenAI's Files, Uploads and Batches APIs, Anthropic's Message Batches, Amazon Bedrock's
+jobs, and the habits of Together and Mistral, on 127.0.0.1. Bedrock is at the root: http://127.0.0.1:PORT, without /v1.
 
 When it is ready it prints one line on stdout, everything else on stderr:
   {"provider_url": "http://127.0.0.1:PORT/v1", "api_key": "..."}

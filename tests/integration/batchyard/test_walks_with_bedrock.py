@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.fakes.s3_server import s3_server
 from tests.faults.strikes import Strike
 from tests.integration.batchyard.test_walks_with_messages import json_lines
-from tests.integration.batchyard.test_with_bedrock import BATCHES, FEW, IDS, JOBS, NO_ROOM, Door, struck_run
+from tests.integration.batchyard.test_with_bedrock import BATCHES, FEW, IDS, JOBS, NO_ROOM, Door
 from tests.integration.local.emulator.running import Emulator, started
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def test_whatever_happens_each_line_has_its_outcome_and_is_paid_once(
         calls=data.draw(calls(door)), batches=rules, bedrock={**FEW, "counts_lag": late}, seconds_per_batch=0.05
     )
     before = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
-    world, _, batch_id = struck_run(emulator, door, strike, TWELVE)
+    world, _, batch_id = door.struck_run(emulator, strike, TWELVE)
     output = [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")]
     errors = [each["custom_id"] for each in json_lines(world.found(f"results/default/{batch_id}/errors.jsonl"))]
     assert sorted([*output, *errors], key=TWELVE.index) == TWELVE

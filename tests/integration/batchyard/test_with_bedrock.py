@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
 import json
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,25 +15,20 @@ from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.providers.objects import BucketFolder
 from batchyard.results.assemble import assemble
-from batchyard.shards.collect import collect
-from batchyard.shards.poll import poll
-from batchyard.shards.submit import submit
-from tests.fakes.lines import jsonl
 from tests.fakes.objects import ROLE
 from tests.fakes.s3_server import s3_server
-from tests.fakes.world import World, memory_world
-from tests.faults.strikes import KINDS, Strike, Strikes, exposed, some
-from tests.integration.batchyard.spoken import again_and_again, call, run, turn
+from tests.faults.strikes import KINDS, Strike, some
+from tests.integration.batchyard.spoken import Spoken, call, made, run, turn
 from tests.integration.local.emulator.running import Emulator, chat_line, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from batchyard.services import Services
+    from tests.fakes.world import World
+
 
 IDS = [f"Kant, § {at}" for at in range(24)]
 NOVA, GPT = "amazon.nova-lite-v1:0", "openai.gpt-oss-20b-1:0"
-UPLOADS = itertools.count()
 FEW: dict[str, Any] = {"least_records": 1}
 PREFIX = "providers/bedrock/"
 NO_ROOM = {"type": "ServiceQuotaExceededException", "message": "Sum of in-progress and submitted jobs: 10 at most."}
@@ -48,25 +40,58 @@ def converse_line(custom_id: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Door:
-    """One of the two doors: its profile, its lines, the calls of the emulator by what they do, and the text of an answer."""
+class Door(Spoken):
+    """One of the two doors, and the calls of the emulator by what they do."""
 
-    profile: str
-    line: Callable[[str], dict[str, Any]]
-    create: str
-    look: str
-    find: str
-    text: Callable[[dict[str, Any]], str]
+    create: str = ""
+    look: str = ""
+    find: str = ""
+
+    def world(self) -> World:
+        """Make a world with one provider, which takes any number of lines in a batch."""
+        world = super().world()
+        account = world.services.account()
+        facts = msgspec.structs.replace(account.profile.facts, least_lines=1)
+        account.profile = msgspec.structs.replace(account.profile, facts=facts)
+        return world
+
+    def connect(self, world: World, emulator: Emulator) -> set[str]:
+        assert emulator.s3 is not None
+        emulator.s3.bucket = world.services.bucket  # type: ignore[assignment]  # of memory
+        self.expose(world, emulator)
+        world.clock.now = emulator.admin("/clock", {"seconds": 0})["now"]
+        return made(emulator)
+
+    def expose(self, world: World, emulator: Emulator) -> None:
+        """Have the services talk to the emulator, and both use the bucket of the services."""
+        services = world.services
+        client = BatchClient(
+            emulator.api_key, emulator.url.removesuffix("/v1"), profile=self.profile,
+            retry=RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2),
+        )  # fmt: skip
+        objects = BucketFolder(lambda: services.bucket, PREFIX, ROLE)
+        services.account().client = speak(client, ATTEMPT_LABEL, objects)
+
+    def text(self, body: dict[str, Any]) -> str:
+        """Read the text of an answer."""
+        message = body["choices"][0]["message"] if "choices" in body else body["output"]["message"]
+        return str(message["content"] if isinstance(message["content"], str) else message["content"][0]["text"])
 
 
-JOBS = Door(
-    "bedrock-key", converse_line, "createModelInvocationJob", "getModelInvocationJob", "listModelInvocationJobs",
-    lambda body: str(body["output"]["message"]["content"][0]["text"]),
-)  # fmt: skip
-BATCHES = Door(
-    "bedrock-openai-key", lambda custom_id: chat_line(custom_id, model=GPT), "createBatch", "retrieveBatch", "listBatches",
-    lambda body: str(body["choices"][0]["message"]["content"]),
-)  # fmt: skip
+def door(profile: str, line: Callable[[str], dict[str, Any]], create: str, look: str, find: str) -> Door:
+    return Door(profile, line, {"provider_profile": profile, "provider_role_arn": ROLE}, create, look, find)
+
+
+JOBS = door(
+    "bedrock-key", converse_line, "createModelInvocationJob", "getModelInvocationJob", "listModelInvocationJobs"
+)
+BATCHES = door(
+    "bedrock-openai-key",
+    lambda custom_id: chat_line(custom_id, model=GPT),
+    "createBatch",
+    "retrieveBatch",
+    "listBatches",
+)
 DOORS = [pytest.param(JOBS, id="jobs"), pytest.param(BATCHES, id="batches")]
 
 
@@ -112,37 +137,10 @@ def emulator() -> Iterator[Emulator]:
         yield emulator
 
 
-def new_world(door: Door) -> World:
-    """Make a world with one provider, which takes any number of lines in a batch."""
-    world = memory_world(provider_profile=door.profile, provider_role_arn=ROLE)
-    account = world.services.account()
-    facts = msgspec.structs.replace(account.profile.facts, least_lines=1)
-    account.profile = msgspec.structs.replace(account.profile, facts=facts)
-    return world
-
-
-def connect(services: Services, emulator: Emulator, door: Door, bucket: Callable[[], Any] | None = None) -> None:
-    """Have services talk to the emulator, and both use one bucket."""
-    client = BatchClient(
-        emulator.api_key, emulator.url.removesuffix("/v1"), profile=door.profile,
-        retry=RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2),
-    )  # fmt: skip
-    objects = BucketFolder(bucket or (lambda: services.bucket), PREFIX, ROLE)
-    services.account().client = speak(client, ATTEMPT_LABEL, objects)
-
-
 def joined(emulator: Emulator, door: Door) -> tuple[World, set[str]]:
     """Make a world whose provider is the emulator; answer the batches that it has already."""
-    world = new_world(door)
-    connect(world.services, emulator, door)
-    assert emulator.s3 is not None
-    emulator.s3.bucket = world.services.bucket  # type: ignore[assignment]  # of memory
-    world.clock.now = emulator.admin("/clock", {"seconds": 0})["now"]
-    return world, {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
-
-
-def upload(world: World, door: Door, ids: list[str]) -> str:
-    return world.drop(jsonl([door.line(each) for each in ids]), f"inbox/default/{next(UPLOADS)}.jsonl")
+    world = door.world()
+    return world, door.connect(world, emulator)
 
 
 def check(world: World, emulator: Emulator, door: Door, batch_id: str, before: set[str], ids: list[str]) -> None:
@@ -150,15 +148,15 @@ def check(world: World, emulator: Emulator, door: Door, batch_id: str, before: s
     answers = world.answered(batch_id, "output.jsonl")
     assert [each["custom_id"] for each in answers] == ids
     assert [door.text(each["response"]["body"]) for each in answers] == [f"You asked: Say {each}" for each in ids]
-    made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
-    assert sum(len(each["billed"]) for each in made) == len(ids)
+    after_it = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
+    assert sum(len(each["billed"]) for each in after_it) == len(ids)
 
 
 @pytest.mark.parametrize(("door", "name"), SCENARIOS, ids=[f"{door.profile}: {name}" for door, name in SCENARIOS])
 def test_every_line_has_its_answer_and_is_paid_once(emulator: Emulator, door: Door, name: str) -> None:
     emulator.play(**{"bedrock": FEW, **scenarios(door)[name]})
     world, before = joined(emulator, door)
-    batch_id = upload(world, door, IDS)
+    batch_id = door.upload(world, IDS)
     assert run(world, emulator, batch_id) == "done"
     check(world, emulator, door, batch_id, before, IDS)
     assert [key for key in world.services.bucket.stored if key.startswith("providers/")] == []  # type: ignore[attr-defined]
@@ -168,7 +166,7 @@ def test_every_line_has_its_answer_and_is_paid_once(emulator: Emulator, door: Do
 def test_what_only_jobs_do_loses_nothing_and_costs_nothing_twice(emulator: Emulator, name: str) -> None:
     emulator.play(**{"bedrock": FEW, **OF_JOBS[name]})
     world, before = joined(emulator, JOBS)
-    batch_id = upload(world, JOBS, IDS)
+    batch_id = JOBS.upload(world, IDS)
     assert run(world, emulator, batch_id) == "done"
     check(world, emulator, JOBS, batch_id, before, IDS)
 
@@ -177,7 +175,7 @@ def test_a_batch_without_a_file_of_errors_has_its_refused_lines_sent_again(emula
     refused = {"lines": "2-3", "do": {"status": 500}}
     emulator.play(bedrock=FEW, batches=[{"batch": 1, "do": {"no_error_file": True, "lines": [refused]}}])
     world, before = joined(emulator, BATCHES)
-    batch_id = upload(world, BATCHES, IDS)
+    batch_id = BATCHES.upload(world, IDS)
     assert run(world, emulator, batch_id) == "done"
     check(world, emulator, BATCHES, batch_id, before, IDS)
 
@@ -186,7 +184,7 @@ def test_a_batch_without_a_file_of_errors_has_its_refused_lines_sent_again(emula
 def test_errors_of_lines_are_errors_of_the_batch_and_cost_nothing(emulator: Emulator, door: Door) -> None:
     emulator.play(bedrock=FEW, lines=[{"lines": "2", "do": {"status": 400, "message": "Malformed input"}}])
     world, before = joined(emulator, door)
-    batch_id = upload(world, door, IDS)
+    batch_id = door.upload(world, IDS)
     assert run(world, emulator, batch_id) == "done"
     (error,) = world.answered(batch_id, "errors.jsonl")
     assert (error["custom_id"], error["response"]["status_code"]) == (IDS[1], 400)
@@ -197,12 +195,12 @@ def test_errors_of_lines_are_errors_of_the_batch_and_cost_nothing(emulator: Emul
 def test_a_job_has_the_tokens_of_its_manifest(emulator: Emulator) -> None:
     emulator.play(bedrock=FEW)
     world, before = joined(emulator, JOBS)
-    batch_id = upload(world, JOBS, IDS)
+    batch_id = JOBS.upload(world, IDS)
     assert run(world, emulator, batch_id) == "done"
-    (made,) = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
+    (job,) = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
     report = json.loads(world.read(f"results/default/{batch_id}/report.json"))
     told = {name: report["usage"][name] for name in ("input_tokens", "output_tokens")}
-    assert told == {name: made["usage"][name] for name in told}
+    assert told == {name: job["usage"][name] for name in told}
 
 
 def test_without_a_role_a_shard_says_what_it_waits_for_and_sends_nothing(emulator: Emulator) -> None:
@@ -210,13 +208,13 @@ def test_without_a_role_a_shard_says_what_it_waits_for_and_sends_nothing(emulato
     world, before = joined(emulator, JOBS)
     client: Any = world.services.account().client
     role, client._store.objects.role = client._store.objects.role, ""  # noqa: SLF001 - as a stack without one
-    batch_id = upload(world, JOBS, IDS)
+    batch_id = JOBS.upload(world, IDS)
     assert plan(world.services, batch_id).next == "run"
     step = turn(world, emulator, Step(batch_id, 0))
     shard = world.services.batch_store.shard(batch_id, 0)
     assert shard is not None
     assert "name its ARN as `role` of the provider" in (shard.paused or "")
-    assert {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]} == before
+    assert made(emulator) == before
     client._store.objects.role = role  # noqa: SLF001 - as above
     for _ in range(100):
         if step.next == "done":
@@ -224,29 +222,6 @@ def test_without_a_role_a_shard_says_what_it_waits_for_and_sends_nothing(emulato
         step = turn(world, emulator, step)
     assert assemble(world.services, batch_id) == "done"
     check(world, emulator, JOBS, batch_id, before, IDS)
-
-
-def struck_run(emulator: Emulator, door: Door, strike: Strike | None, ids: list[str]) -> tuple[World, Strikes, str]:
-    """Run a batch whose worker is struck once, at an effect on AWS; objects of the provider are among these."""
-    (world, _), strikes = joined(emulator, door), Strikes()
-    whole = world.services
-    batch_id = upload(world, door, ids)
-    world.services, strikes.due = exposed(whole, strikes), strike
-    connect(world.services, emulator, door)
-    again_and_again(strikes, lambda: plan(world.services, batch_id))
-    step = Step(batch_id, 0)
-    for _ in range(200):
-        if step.next == "done":
-            break
-        time.sleep(0.005)
-        world.clock.now = emulator.admin("/clock", {"seconds": step.wait_seconds})["now"]
-        now = Step(batch_id, 0) if step.next == "continue" else step
-        doors = {"submit": submit, "poll": poll, "collect": collect}
-        strikes.step = functools.partial(doors[now.next], whole, now)
-        step = again_and_again(strikes, functools.partial(world.step, now))
-    assert step.next == "done", strikes.struck
-    assert again_and_again(strikes, lambda: assemble(world.services, batch_id)) == "done"
-    return world, strikes, batch_id
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
@@ -259,13 +234,13 @@ def test_whatever_effect_is_struck_each_line_is_paid_once(
     lost = [call(door.create, connection="reset", after_effect=True)] if after else []
     order: dict[str, Any] = {"bedrock": FEW, "calls": lost, "seconds_per_batch": 0.02}
     emulator.play(**order)
-    effects = struck_run(emulator, door, None, ids)[1].count
+    effects = door.struck_run(emulator, None, ids)[1].count
     assert effects > 20
     for at in some(range(effects), kind, after=after, every=12):
         emulator.play(**order)
-        before = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
-        world, strikes, batch_id = struck_run(emulator, door, Strike(kind, at, after), ids)
+        before = made(emulator)
+        world, strikes, batch_id = door.struck_run(emulator, Strike(kind, at, after), ids)
         answers = world.answered(batch_id, "output.jsonl")
         assert [each["custom_id"] for each in answers] == ids, strikes.struck
-        made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
-        assert sum(len(each["billed"]) for each in made) == 5, strikes.struck
+        after_it = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
+        assert sum(len(each["billed"]) for each in after_it) == 5, strikes.struck

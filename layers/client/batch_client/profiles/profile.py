@@ -130,7 +130,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     #: The path that cancels a batch.
     cancel_path: str = "/batches/{id}/cancel"
     #: The family of services whose calls and lines it speaks.
-    dialect: Literal["openai", "anthropic", "mistral", "bedrock", "bedrock-openai"] = "openai"
+    dialect: Literal["openai", "anthropic", "bedrock", "bedrock-openai", "mistral"] = "openai"
     #: The path at which the API begins, where a base URL names none.
     root: str = ""
     #: Headers that go with every call.

@@ -204,8 +204,9 @@ BEDROCK = Profile(
     ordinary_url="https://bedrock-runtime.*.amazonaws.com", reads_objects=True,
     facts=Facts(
         source=_BEDROCK_SOURCE, least_lines=100, most_bytes=1_000_000_000, most_inputs=0, windows=("24h", "168h"),
-        windows_between=True, endpoints=("/model/*/invoke", "/model/*/converse"), endpoints_alone=True, room="jobs",
-        room_size=10, lookup="token", sellers=("aws",), key_refused=_BEDROCK_KEYS,
+        windows_between=True, endpoints=("/model/*/invoke", "/model/*/converse"), endpoints_alone=True,
+        room="jobs", room_size=10, lookup="token",
+        sellers=("aws",), key_refused=_BEDROCK_KEYS,
     ),
 )  # fmt: skip
 # An API key of Bedrock in place of the role; no host chooses this profile, nor the other one with a key.

@@ -15,8 +15,8 @@ from tests.fakes.services import made_up_settings
 OPENAI = {"base_url": "https://api.openai.com/v1", "models": ["gpt-*"]}
 LOCAL = {"base_url": "http://127.0.0.1:9/v1"}
 CLAUDE = {"base_url": "https://api.anthropic.com"}
-MISTRAL = {"base_url": "https://api.mistral.ai"}
 WORKSPACE = {"anthropic-workspace-id": "wrkspc_1"}
+MISTRAL = {"base_url": "https://api.mistral.ai"}
 CHAT, MESSAGES, FIM = "/v1/chat/completions", "/v1/messages", "/v1/fim/completions"
 
 
