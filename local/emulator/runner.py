@@ -88,7 +88,7 @@ class Run:
         return found.problems or self._enqueue(found)
 
     def _checks(self) -> Validation:
-        wanted, scenario = self._batch.request, self._state.scenario
+        wanted, scenario = self._batch.request, self._scenario
         if wanted.service == MISTRAL:
             return JobValidation(wanted.endpoint, scenario, job_model=wanted.model)
         return Validation(wanted.endpoint, scenario)

@@ -101,6 +101,7 @@ def test_no_shard_is_closed_while_the_next_line_of_its_kind_fits(made: list[Made
                 or shard.size + found.size > limits.bytes
                 or estimated(shard.size + found.size) > (limits.tokens or limits.bytes)
                 or shard.embedding_inputs + embedding_inputs(line) > limits.embedding_inputs
+                or len(after) == limits.least > 1  # the last one took some, to have as many as a batch needs
             )
 
 
