@@ -26,7 +26,7 @@ SEVEN = Usage(5, 0, 2, 0, 7)
         ({"usage": {"inputTokens": 5, "outputTokens": 2, "cacheReadInputTokenCount": 10}}, Usage(15, 10, 2, 0, 17)),
         (
             {"usage": {"input_tokens": 5, "output_tokens": 2, "cache_read_input_tokens": 1, "cache_creation_input_tokens": 3}},
-            Usage(9, 1, 2, 0, 11),
+            Usage(9, 1, 2, 0, 11, written_tokens=3),
         ),
         (
             {"usage": {"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}}},
