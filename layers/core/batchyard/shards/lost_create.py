@@ -143,7 +143,8 @@ def why_unknown(turn: Turn, creating_at: int, error: BatchClientError) -> str | 
 
     None where the refusal may pass, or the next looks may tell: a batch of another shard may be about to be recorded.
     """
-    if not leaves_open(error) or (error.retryable and turn.shard.failures_in_a_row + 1 < TOLD_AFTER):
+    may_tell_later = isinstance(error, CannotTell) and error.retryable
+    if not leaves_open(error) or (may_tell_later and turn.shard.failures_in_a_row + 1 < TOLD_AFTER):
         return None
     shard, attempt = turn.shard, turn.attempt
     what = f"Batchyard cannot tell whether batch {shard.attempt_key} exists at the provider: {what_failed(LIST, error)}"
@@ -154,7 +155,7 @@ def why_unknown(turn: Turn, creating_at: int, error: BatchClientError) -> str | 
         f"If it is there, send POST /v1/batches/{shard.batch_id}/resume {_body(shard, 'its id')}. If there is none, send "
         f"{_body(shard, None)}, and Batchyard creates the batch again."
     )
-    if error.retryable:
+    if may_tell_later:
         remedy = (
             f"There is nothing to do: a later look tells. If the provider's console shows no batch of {which}, send POST "
             f"/v1/batches/{shard.batch_id}/resume {_body(shard, None)}, and Batchyard creates the batch again."
