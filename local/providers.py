@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import boto3
 
+from batch_client import PROFILES, InvalidArgumentError, choose_profile
 from batchyard.adapters.aws import RoleSigner, translated
 from batchyard.domain.errors import BatchyardError, NotFound, SettingsError
 from batchyard.providers.entries import KEY, Entry, described, has_key, named_once
@@ -33,10 +34,7 @@ NO_KEY: Final = "none"  # of a provider that takes none
 REGION: Final = "us-east-1"  # of an address that names none
 _TAKEN: Final[dict[str, str]] = {}
 MADE_UP: Final = "AKIAOFTHISMACHINE:made-up-for-an-emulator"  # signs where nobody reckons a signature
-OTHER: Final = (
-    ", ID:SECRET or ID:SECRET:TOKEN. Leave it out to sign with your credentials; a key of the service itself goes with another "
-    "profile (docs/providers.md)."
-)
+OTHER: Final = ", ID:SECRET or ID:SECRET:TOKEN. Leave it out to sign with your credentials (docs/providers.md)."
 SHAPE: Final = '{"openai": {"base_url": "https://api.openai.com/v1", "api_key": "…", "models": ["gpt-*"]}}'
 
 
@@ -60,6 +58,7 @@ def read_description(text: str) -> tuple[str, list[Entry], dict[str, str]]:
     for name, each in members.items() if isinstance(members, dict) else ():
         if isinstance(each, dict) and KEY in each:
             keys[name] = each.pop(KEY)
+            _take_as_bearer(each, keys[name])
     bare = json.dumps(members, separators=(",", ":"), ensure_ascii=False)
     try:
         found = described(bare)
@@ -69,6 +68,17 @@ def read_description(text: str) -> tuple[str, list[Entry], dict[str, str]]:
     except ValueError as error:
         raise ParameterError(f"{VARIABLE}: an api_key must be plain text without spaces.") from error
     return bare, found, known
+
+
+def _take_as_bearer(entry: dict[str, Any], key: object) -> None:
+    """Choose the profile that bears a key of the service itself, where the one of an entry would sign with it."""
+    try:
+        profile = choose_profile(entry.get("profile") or None, str(entry.get("base_url", "")))
+    except InvalidArgumentError:
+        return  # told with the other faults of the entry
+    bearing = f"{profile.name}-key"
+    if profile.signing and bearing in PROFILES and isinstance(key, str) and not re.fullmatch(ACCESS_KEY, key):
+        entry["profile"] = bearing
 
 
 def several_of(host: Mapping[str, str]) -> Several | None:

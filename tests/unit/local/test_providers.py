@@ -143,9 +143,15 @@ def test_an_emulator_on_this_machine_needs_no_credentials() -> None:
     assert "/us-east-1/" in found.signer.sign("bedrock", "GET", "http://127.0.0.1:4510/x", {}, "00")["Authorization"]
 
 
-def test_an_access_key_may_be_named_and_another_key_may_not() -> None:
+def test_an_access_key_signs_and_a_key_of_the_service_itself_is_borne() -> None:
     assert only(api_key="AKIAMADEUP0001:made/up+secret").api_key == "AKIAMADEUP0001:made/up+secret"
-    with pytest.raises(ParameterError, match="is no access key of AWS, ID:SECRET") as refused:
-        only(api_key="bedrock-api-key-very-secret")
-    assert "very-secret" not in str(refused.value)
+    borne = only(api_key="bedrock-api-key-very-secret")
+    assert (borne.profile, borne.signer) == ("bedrock-key", None)
     assert only(api_key="bedrock-api-key-very-secret", profile="bedrock-key").signer is None
+
+
+def test_a_service_that_bears_no_key_takes_an_access_key_alone() -> None:
+    place = {"base_url": "https://aws-external-anthropic.us-east-1.api.aws", "profile": "anthropic-aws"}
+    with pytest.raises(ParameterError, match="is no access key of AWS, ID:SECRET") as refused:
+        only(api_key="sk-ant-very-secret", headers={"anthropic-workspace-id": "wrkspc_1"}, **place)
+    assert "very-secret" not in str(refused.value)
