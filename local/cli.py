@@ -12,7 +12,7 @@ from batchyard.acceptance.rules import of_setting
 from batchyard.costs.prices import read_own
 from batchyard.domain.errors import SettingsError
 from local.errors import DiskFullError, LocalError, ParameterError
-from local.providers import several_of, without
+from local.providers import several_of, take_aws_settings, without
 from local.run.announce import Announcer
 from local.run.cancel_all import cancel_all, kept_sentence
 from local.run.disk_space import check_disk_space, check_room_for_results
@@ -35,8 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Obey the command line, and return the exit status, which docs/local.md explains."""
     options = _parser().parse_args(arguments)
     raise_on_signals()
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]  # no profile and no endpoint of the user may reach the clients of the engine
+    take_aws_settings()
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     return _attempt(lambda: options.command(options))
 

@@ -13,8 +13,8 @@ from genai_prices.types import ModelInfo, Provider
 from local import ROOT
 
 PLACE: Final = ROOT / "layers/core/batchyard/costs/prices.json"
-# Services with a batch API of OpenAI's shape, and makers of models that gateways offer.
-SELLERS: Final = ("openai", "azure", "groq", "together", "anthropic", "google", "mistral", "deepseek", "x-ai")
+# Services with a batch API, and makers of models that gateways offer.
+SELLERS: Final = ("openai", "azure", "groq", "together", "anthropic", "google", "mistral", "deepseek", "x-ai", "aws")
 SAMPLE: Final = 1_000  # tokens: so few that the price is that of a short prompt, where long prompts cost more
 BATCH: Final = {"processing": "batch"}
 FLEX: Final = {"service_tier": "flex"}

@@ -7,26 +7,34 @@ in the secret of a stack on AWS, and says what the parameter Providers must be. 
 import getpass
 import json
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import boto3
 
-from batchyard.adapters.aws import translated
+from batch_client import PROFILES, InvalidArgumentError, choose_profile
+from batchyard.adapters.aws import RoleSigner, translated
 from batchyard.domain.errors import BatchyardError, NotFound, SettingsError
 from batchyard.providers.entries import KEY, Entry, described, has_key, named_once
-from batchyard.providers.keys import read_keys
+from batchyard.providers.keys import ACCESS_KEY, read_keys
 from local.errors import ParameterError
 from local.provider_key import ADVICE, secret_of
 from local.provider_key import KEY as KEY_KIND
 from local.stack.provider_choice import KEY as OWN_KEY
-from local.stack.provider_choice import URL, Provider, Several
+from local.stack.provider_choice import LOOPBACK, URL, Provider, Several
 
 VARIABLE: Final = "PROVIDERS"
 OF_STACK: Final = "BATCHYARD_PROVIDERS"
-NO_KEY: Final = "none"  # of a provider that is called with a role
+NO_KEY: Final = "none"  # of a provider that takes none
+REGION: Final = "us-east-1"  # of an address that names none
+_TAKEN: Final[dict[str, str]] = {}
+MADE_UP: Final = "AKIAOFTHISMACHINE:made-up-for-an-emulator"  # signs where nobody reckons a signature
+OTHER: Final = ", ID:SECRET or ID:SECRET:TOKEN. Leave it out to sign with your credentials (docs/providers.md)."
 SHAPE: Final = '{"openai": {"base_url": "https://api.openai.com/v1", "api_key": "…", "models": ["gpt-*"]}}'
 
 
@@ -50,6 +58,7 @@ def read_description(text: str) -> tuple[str, list[Entry], dict[str, str]]:
     for name, each in members.items() if isinstance(members, dict) else ():
         if isinstance(each, dict) and KEY in each:
             keys[name] = each.pop(KEY)
+            _take_as_bearer(each, keys[name])
     bare = json.dumps(members, separators=(",", ":"), ensure_ascii=False)
     try:
         found = described(bare)
@@ -59,6 +68,17 @@ def read_description(text: str) -> tuple[str, list[Entry], dict[str, str]]:
     except ValueError as error:
         raise ParameterError(f"{VARIABLE}: an api_key must be plain text without spaces.") from error
     return bare, found, known
+
+
+def _take_as_bearer(entry: dict[str, Any], key: object) -> None:
+    """Choose the profile that bears a key of the service itself, where the one of an entry would sign with it."""
+    try:
+        profile = choose_profile(entry.get("profile") or None, str(entry.get("base_url", "")))
+    except InvalidArgumentError:
+        return  # told with the other faults of the entry
+    bearing = f"{profile.name}-key"
+    if profile.signing and bearing in PROFILES and isinstance(key, str) and not re.fullmatch(ACCESS_KEY, key):
+        entry["profile"] = bearing
 
 
 def several_of(host: Mapping[str, str]) -> Several | None:
@@ -73,13 +93,49 @@ def several_of(host: Mapping[str, str]) -> Several | None:
     bare, found, keys = read_description(text)
     if missing := [entry.name for entry in found if has_key(entry) and entry.name not in keys]:
         raise ParameterError(f"{VARIABLE}: {', '.join(missing)} has no api_key. Add it, as in {SHAPE}")
-    return Several(
-        bare,
-        tuple(
-            Provider(each.base_url, keys.get(each.name, NO_KEY), each.profile, each.name, each.headers)
-            for each in found
-        ),
-    )
+    return Several(bare, tuple(_provider(each, keys.get(each.name)) for each in found))
+
+
+def _provider(entry: Entry, key: str | None) -> Provider:
+    """Return a provider; one that signs does so with its access key, or with the credentials of AWS on this machine."""
+    signer = None
+    if not has_key(entry):
+        key = key or _access_key(entry)
+        if not re.fullmatch(ACCESS_KEY, key):
+            raise ParameterError(f"{VARIABLE}: the api_key of {entry.name} is no access key of AWS{OTHER}")
+        signer = RoleSigner(lambda: key, _TAKEN.get("AWS_REGION") or _TAKEN.get("AWS_DEFAULT_REGION") or REGION)
+    return Provider(entry.base_url, key or NO_KEY, entry.profile, entry.name, entry.headers, signer)
+
+
+def _access_key(entry: Entry) -> str:
+    """Return the access key by which AWS's own tools sign here, or a made-up one where the service is on this machine."""
+    if urlsplit(entry.base_url).hostname in LOOPBACK:
+        return MADE_UP
+    with _as_the_user_has_it():
+        found = boto3.Session().get_credentials()
+    if found is None:
+        raise ParameterError(
+            f"{VARIABLE}: {entry.name} is called with signed requests, and there are no credentials of AWS to sign with. Run "
+            "aws configure or aws sso login, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+    now = found.get_frozen_credentials()
+    return ":".join(filter(None, (now.access_key, now.secret_key, now.token)))
+
+
+def take_aws_settings() -> None:
+    """Take the user's AWS settings out of the environment: no profile and no endpoint may reach the clients of the engine."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        _TAKEN[name] = os.environ.pop(name)
+
+
+@contextmanager
+def _as_the_user_has_it() -> Iterator[None]:
+    os.environ.update(_TAKEN)
+    try:
+        yield
+    finally:
+        for name in _TAKEN:
+            os.environ.pop(name, None)
 
 
 def without(host: Mapping[str, str]) -> dict[str, str]:

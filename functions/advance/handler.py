@@ -6,17 +6,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import services
 from batchyard.observability import logger
-from batchyard.recovery.advance import advance
+from batchyard.recovery.advance import advance_named
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take `{"batch_id", "shard"}`, and answer `next` of the shard, or of the batch if all shards are done."""
-    logger.append_keys(batch_id=event["batch_id"], shard=event["shard"])
-    following = advance(
-        services.current(),
-        event["batch_id"],
-        event["shard"],
-        seconds_left=lambda: context.get_remaining_time_in_millis() / 1_000,
-    )
-    return {**event, "next": following}
+    """Take `{"batch_id", "shard"}` or an event of Amazon Bedrock; answer `next` of the shard, or of the batch if it is done."""
+    return advance_named(services.current(), event, seconds_left=lambda: context.get_remaining_time_in_millis() / 1_000)

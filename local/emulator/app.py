@@ -19,6 +19,9 @@ from local.emulator import (
 )  # fmt: skip
 from local.emulator.anthropic import api as messages_api
 from local.emulator.anthropic.operation import MessagesOperation
+from local.emulator.bedrock import api as bedrock_api
+from local.emulator.bedrock import batches as bedrock_batches
+from local.emulator.bedrock.operation import BedrockOperation, OpenAIOperation
 from local.emulator.callers import ForOwnCallers
 from local.emulator.errors import ApiError
 from local.emulator.mistral import api as mistral
@@ -82,12 +85,28 @@ ANTHROPIC: list[tuple[str, str, str, Handler]] = [
     ("retrieveMessageBatchResults", "GET", "/messages/batches/{batch_id}/results", messages_api.results),
     ("createMessage", "POST", "/messages", messages_api.answer),
 ]
+BEDROCK: list[tuple[str, str, str, Handler]] = [
+    ("createModelInvocationJob", "POST", "/model-invocation-job", bedrock_api.create),
+    ("listModelInvocationJobs", "GET", "/model-invocation-jobs", bedrock_api.list_all),
+    ("stopModelInvocationJob", "POST", "/model-invocation-job/{batch_id:path}/stop", bedrock_api.stop),
+    ("getModelInvocationJob", "GET", "/model-invocation-job/{batch_id:path}", bedrock_api.retrieve),
+    ("invokeModel", "POST", "/model/{model:path}/invoke", bedrock_api.invoke),
+    ("converse", "POST", "/model/{model:path}/converse", bedrock_api.converse),
+]
+OPENAI_ON_BEDROCK: list[tuple[str, str, str, Handler]] = [
+    ("createBatch", "POST", "/batches", bedrock_batches.create),
+    ("listBatches", "GET", "/batches", bedrock_batches.list_all),
+    ("retrieveBatch", "GET", "/batches/{batch_id}", bedrock_batches.retrieve),
+    ("cancelBatch", "POST", "/batches/{batch_id}/cancel", bedrock_batches.cancel),
+    ("createChatCompletion", "POST", "/chat/completions", bedrock_batches.answer),
+]
 _ADMIN: list[tuple[str, str, Handler]] = [
     ("POST", "/scenario", admin_api.set_scenario),
     ("GET", "/scenario", admin_api.get_scenario),
     ("POST", "/clock", admin_api.advance_clock),
     ("GET", "/calls", admin_api.list_calls),
     ("GET", "/ledger", admin_api.list_ledger),
+    ("POST", "/aws", admin_api.set_aws),
 ]
 
 
@@ -145,5 +164,13 @@ def build(state: State) -> ASGIApp:
     ]
     health = [Route(path, _health) for path in HEALTH]
     admin = [Route(path, AdminOperation(state, handler), methods=[method]) for method, path, handler in _ADMIN]
-    routes = [*health, Mount("/v1", routes=api), Mount("/_emulator", routes=admin)]
+    bedrock = [
+        Route(path, BedrockOperation(state, name, handler), methods=[method]) for name, method, path, handler in BEDROCK
+    ]
+    openai = [
+        Route(path, OpenAIOperation(state, name, handler), methods=[method])
+        for name, method, path, handler in OPENAI_ON_BEDROCK
+    ]
+    mounts = [Mount("/v1", routes=api), Mount("/openai/v1", routes=openai), Mount("/_emulator", routes=admin)]
+    routes = [*health, *bedrock, *mounts]
     return ForOwnCallers(Starlette(routes=routes, exception_handlers={404: unknown_url, 405: unknown_url}))

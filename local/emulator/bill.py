@@ -35,6 +35,14 @@ class PriceList:
         known = msgspec.json.decode(path.read_bytes())["sellers"]
         return cls([model for seller in sellers.split(",") for model in known[seller]])
 
+    @classmethod
+    def read_if_there(cls, path: Path | None, seller: str) -> "PriceList":
+        """Read the prices of a seller; a list that does not name it has none."""
+        try:
+            return cls.read(path, seller)
+        except KeyError:
+            return cls([])
+
     @property
     def empty(self) -> bool:
         """Tell whether there is no list."""

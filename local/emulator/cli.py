@@ -17,6 +17,7 @@ import msgspec
 
 from local.emulator import app, faults, server
 from local.emulator.answering import Answerer, Forwarded, Invented
+from local.emulator.bedrock.aws import Aws
 from local.emulator.bill import MAKERS, PriceList
 from local.emulator.faults import Scenario
 from local.emulator.guide import GUIDE
@@ -24,6 +25,7 @@ from local.emulator.state import State
 from local.emulator.webhooks import Endpoint, new_secret
 
 _ANY_KEY = "sk-emulator"
+_AWS = "aws"
 _HIGHEST_PORT = 65_535
 
 
@@ -39,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         prices = PriceList.read(options.prices, options.sellers)
+        aws_prices = PriceList.read_if_there(options.prices, _AWS)
     except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
         print(f"The prices cannot be read: {error}", file=sys.stderr)
         return 2
@@ -49,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     directory = options.data or Path(tempfile.mkdtemp(prefix="provider-"))
     directory.mkdir(parents=True, exist_ok=True)
-    state = State(directory, scenario, _answerer(options), options.api_key or None, given, prices)
+    state = State(directory, scenario, _answerer(options), options.api_key or None, given, prices, aws_prices)
+    if options.aws:
+        state.aws = Aws(options.aws)
     if options.webhook is not None:
         endpoint = Endpoint(options.webhook, "command line", state.clock.seconds(), secrets=[options.webhook_secret])
         state.webhook_endpoints[endpoint.id] = endpoint
@@ -115,6 +120,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--enqueued-tokens", type=int, metavar="N", help="enqueued prompt tokens allowed per model (default: no limit)")
     add("--prices", type=Path, metavar="FILE", help="bill in dollars by this list, which `make prices` writes")
     add("--sellers", default=MAKERS, metavar="NAMES", help=f"whose prices hold, in this order (default: {MAKERS})")
+    add(
+        "--aws",
+        metavar="URL",
+        help="the AWS of this machine whose S3 and event bus Bedrock uses (or POST /_emulator/aws)",
+    )
     add("--forward", metavar="URL", help="run lines on this OpenAI-compatible server; key from FORWARD_API_KEY")
     add("--forward-concurrency", type=int, default=8, metavar="N", help="requests at a time (default: 8)")
     add("--forward-timeout", type=float, default=120.0, metavar="S", help="then a line is request_timeout (120)")

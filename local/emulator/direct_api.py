@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from local.emulator.batches import Usage
 from local.emulator.batches_api import json_object
-from local.emulator.bill import FLEX, STANDARD, shown
+from local.emulator.bill import FLEX, STANDARD, PriceList, shown
 from local.emulator.errors import ApiError
 from local.emulator.lines import InputLine
 from local.emulator.reply import Reply
@@ -20,19 +20,24 @@ _FLEX, _DEFAULT = "flex", "default"
 
 async def answer(state: State, request: Request) -> Reply:
     """Answer the request as a line of a batch is answered, and bill it."""
-    body, endpoint = await json_object(request), request.url.path
+    return await answered(state, request, request.url.path, state.prices)
+
+
+async def answered(state: State, request: Request, endpoint: str, prices: PriceList) -> Reply:
+    """Answer a request to an endpoint, and bill it by a list of prices."""
+    body = await json_object(request)
     tier = await _tier(state, body)
     answerer, now = state.answerer(state.scenario), state.clock.seconds()
-    answered = await asyncio.to_thread(answerer.ask, endpoint, InputLine(1, "", body), now)
-    if answered.error is not None:
-        code, message = answered.error
+    outcome = await asyncio.to_thread(answerer.ask, endpoint, InputLine(1, "", body), now)
+    if outcome.error is not None:
+        code, message = outcome.error
         error = {"message": message, "type": "server_error", "param": None, "code": code}
         return Reply({"error": error}, _TIMED_OUT)
-    if not answered.succeeded:
-        return Reply(answered.body, answered.status)
-    told = {**answered.body, _TIER: tier} if _TIER in answered.body else answered.body
-    state.direct.append(_billed(state, endpoint, body, told))
-    return Reply(told, answered.status)
+    if not outcome.succeeded:
+        return Reply(outcome.body, outcome.status)
+    told = {**outcome.body, _TIER: tier} if _TIER in outcome.body else outcome.body
+    state.direct.append(_billed(prices, endpoint, body, told))
+    return Reply(told, outcome.status)
 
 
 async def _tier(state: State, body: dict[str, Any]) -> str:
@@ -49,8 +54,8 @@ async def _tier(state: State, body: dict[str, Any]) -> str:
     return flex.served_as
 
 
-def _billed(state: State, endpoint: str, body: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+def _billed(prices: PriceList, endpoint: str, body: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     usage, tier = Usage(), told.get(_TIER, _DEFAULT)
     usage.add(told.get("usage"))
-    cost = state.prices.dollars(str(body.get("model")), FLEX if tier == _FLEX else STANDARD, usage, endpoint)
+    cost = prices.dollars(str(body.get("model")), FLEX if tier == _FLEX else STANDARD, usage, endpoint)
     return {"endpoint": endpoint, "body": body, _TIER: tier, "usage": usage.wire(), "usd": shown(cost)}

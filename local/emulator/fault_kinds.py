@@ -143,9 +143,11 @@ class BatchFault(Rule):
     empty_file_ids: bool = False
     #: Whether the output file never shows.
     no_output_file: bool = False
+    #: Whether the file of errors never shows, though there were some.
+    no_error_file: bool = False
     #: Whether a cancel comes too late, so that the batch completes.
     cancel_finishes: bool = False
-    #: What goes wrong with the webhook.
+    #: What goes wrong with the webhook, or with the events of a job of Bedrock.
     webhook: Literal["lost", "twice", "forged", "late"] | None = None
     #: Failures of lines in this batch alone.
     lines: list[LineRule] = []

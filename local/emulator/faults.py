@@ -34,6 +34,8 @@ OperationName = Literal[
     "deleteWebhookEndpoint", "rotateWebhookSecret", "testWebhookEndpoint",
     "createMessageBatch", "listMessageBatches", "retrieveMessageBatch", "cancelMessageBatch", "deleteMessageBatch",
     "retrieveMessageBatchResults", "createMessage",
+    "createModelInvocationJob", "listModelInvocationJobs", "getModelInvocationJob", "stopModelInvocationJob", "invokeModel",
+    "converse",
     "createBatchJob", "listBatchJobs", "retrieveBatchJob", "cancelBatchJob", "createFimCompletion",
     "createResponse", "createChatCompletion", "createEmbedding", "createCompletion", "createModeration", "createImage",
 ]  # fmt: skip
@@ -96,6 +98,17 @@ class Messages(Rule):
     reshuffled: bool = False
 
 
+class Bedrock(msgspec.Struct, forbid_unknown_fields=True):
+    """The limits and the manners of Amazon Bedrock's two doors for batches."""
+
+    #: The fewest records of one job.
+    least_records: int = 100
+    #: The most jobs of one model at once; None means any number.
+    jobs_at_once: int | None = None
+    #: The seconds by which the counts of a job are late.
+    counts_lag: float = 0.0
+
+
 class Scenario(msgspec.Struct, forbid_unknown_fields=True):
     """Every ordered failure and every limit of one emulator."""
 
@@ -115,6 +128,8 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True):
     flex: Flex = msgspec.field(default_factory=Flex)
     #: The limits and the manners of Anthropic's message batches.
     messages: Messages = msgspec.field(default_factory=Messages)
+    #: The limits and the manners of Amazon Bedrock.
+    bedrock: Bedrock = msgspec.field(default_factory=Bedrock)
     #: The only models that are known; None means any.
     models: list[str] | None = None
     #: The most prompt tokens of all running batches of a model; `*` stands for every other model.

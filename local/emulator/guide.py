@@ -1,8 +1,8 @@
 """The text of `python -m local.emulator --help`: what the emulator is, and how failures are ordered."""
 
 GUIDE = """\
-A stand-in for a batch provider: OpenAI's Files, Uploads and Batches APIs, Anthropic's Message Batches, and the habits of
-Together and Mistral, on 127.0.0.1.
+A stand-in for a batch provider: OpenAI's Files, Uploads and Batches APIs, Anthropic's Message Batches, Amazon Bedrock's
+jobs, and the habits of Together and Mistral, on 127.0.0.1. Bedrock is at the root: http://127.0.0.1:PORT, without /v1.
 
 When it is ready it prints one line on stdout, everything else on stderr:
   {"provider_url": "http://127.0.0.1:PORT/v1", "api_key": "..."}
@@ -18,6 +18,8 @@ Doors of its own (no key needed), beside /v1:
   GET  /_emulator/ledger     every batch, with the custom_ids answered 2xx (billed); ?lines=false leaves those out;
                              "direct" are the requests answered 2xx at once, outside of a batch (billed too);
                              "usd" is the bill of each and of all, by --prices
+  POST /_emulator/aws        {"endpoint_url": "http://127.0.0.1:4566"}: where Bedrock's S3 and its event bus are, as --aws;
+                             make run and make up tell it themselves
 
 SCENARIO: a JSON object; every member may be left out, an unknown one is refused.
   "seed": 0                  order of output lines, and who is hit by a share
@@ -42,6 +44,8 @@ SCENARIO: a JSON object; every member may be left out, an unknown one is refused
   "messages": {...}          Anthropic's message batches: "most_requests": 100000, "most_bytes": 268435456,
                              "queued_requests": 200000 of all running batches together (default: no limit),
                              "reshuffled": true gives results in another order each time that they are read
+  "bedrock": {...}           Amazon Bedrock: "least_records": 100 (fewer fail a job), "jobs_at_once": 10 of one model (default:
+                             no limit), "counts_lag": 60 shows counts so many seconds late
   "calls": [...]             failures of API calls     (first rule that hits acts)
   "batches": [...]           failures of batches       (first rule that fits acts)
   "lines": [...]             failures of lines, in every batch
@@ -54,7 +58,9 @@ CALLS   {"operation": "createBatch", "nth": "1-2", "do": {...}}
              and those that answer one request at once: createResponse createChatCompletion createEmbedding
              createCompletion createModeration createImage; of Mistral's API createBatchJob listBatchJobs retrieveBatchJob
              cancelBatchJob createFimCompletion; of Anthropic's API createMessageBatch listMessageBatches
-             retrieveMessageBatch cancelMessageBatch deleteMessageBatch retrieveMessageBatchResults createMessage;
+             retrieveMessageBatch cancelMessageBatch deleteMessageBatch retrieveMessageBatchResults createMessage; of
+             Bedrock createModelInvocationJob listModelInvocationJobs getModelInvocationJob stopModelInvocationJob
+             invokeModel converse (its OpenAI-shaped batches: as OpenAI's);
              * is the default and means any
   nth        which of the calls this rule matches, counted by the rule; each_batch counts apart for each batch
   batch      only calls about the batches with these ordinals (1: the first made under this
@@ -87,9 +93,9 @@ BATCHES   {"batch": "2", "do": {...}}
     stuck: "in_progress"           stays in validating, in_progress, finalizing or cancelling (until it expires)
     seconds: 10                    its own pace
     empty_file_ids: true           "" where null belongs
-    no_output_file: true           completed, but output_file_id never shows
+    no_output_file: true           completed, but output_file_id never shows; no_error_file: true   there is no .err
     cancel_finishes: true          a cancel loses the race: the batch completes
-    webhook: "lost"                or "twice", "forged", "late"
+    webhook: "lost"                or "twice", "forged", "late"; of a job of Bedrock its events: "lost" or "twice"
     lines: [...]                   as below, for this batch
 
 LINES   {"custom_id": "a-*", "do": {...}}

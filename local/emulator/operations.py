@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
@@ -18,8 +18,16 @@ from local.emulator.spoilt import spoil
 from local.emulator.state import State
 from local.emulator.wire import NO_FAULT, Connection
 
+
+class HasOrdinal(Protocol):
+    """A batch of any kind."""
+
+    ordinal: int
+
+
 Handler = Callable[[State, Request], Awaitable[Reply]]
-_CREATES = frozenset({"createBatch", "createMessageBatch", "createBatchJob"})
+_CREATES = frozenset({"createBatch", "createMessageBatch", "createBatchJob", "createModelInvocationJob"})
+_LISTS = ("data", "invocationJobSummaries")
 _MADE = {"createFile": "file_id", "completeUpload": "file_id", **dict.fromkeys(_CREATES, "batch_id")}
 
 
@@ -76,8 +84,10 @@ class Operation:
         if self._name in _CREATES:
             return CallSubject(batch=self._state.ordinals.coming)
         batch_id = request.path_params.get("batch_id", "")
-        batch = self._state.batches.find(batch_id) or self._state.message_batches.find(batch_id)
-        stored = self._state.files.find(request.path_params.get("file_id", ""))
+        state = self._state
+        batch: HasOrdinal | None = state.batches.find(batch_id) or state.message_batches.find(batch_id)
+        batch = batch or state.jobs.find(batch_id) or state.bedrock_batches.find(batch_id)
+        stored = state.files.find(request.path_params.get("file_id", ""))
         return CallSubject(batch.ordinal if batch else None, stored.filename if stored else None)
 
     def _record(self, request: Request, fault: CallFault) -> dict[str, Any]:
@@ -152,7 +162,8 @@ def _altered(reply: Reply, fault: CallFault) -> Reply:
     if fault.says is not None:
         reply.payload = spoil(reply.payload, fault.says)
     if fault.hide_newest:
-        reply.payload["data"] = reply.payload["data"][fault.hide_newest :]
+        name = next(name for name in _LISTS if name in reply.payload)
+        reply.payload[name] = reply.payload[name][fault.hide_newest :]
     reply.payload.update(fault.set)
     for name in fault.unset:
         reply.payload.pop(name, None)

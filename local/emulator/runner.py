@@ -24,7 +24,12 @@ _VALIDATING, _IN_PROGRESS, _FINALIZING, _CANCELLING = 0.15, 0.7, 0.15, 0.1
 
 def start(state: State, batch: Batch) -> None:
     """Run `batch` in the background."""
-    threading.Thread(target=Run(state, batch).play, name=batch.id, daemon=True).start()
+    begin(batch, Run(state, batch))
+
+
+def begin(batch: Batch, run: "Run") -> None:
+    """Have `run` play in the background."""
+    threading.Thread(target=run.play, name=batch.id, daemon=True).start()
 
 
 class Run:
@@ -35,6 +40,7 @@ class Run:
         self._batch = batch
         self._clock = state.clock
         self._director = state.director
+        self._scenario = state.scenario
         self._input = state.directory / f"input-{batch.ordinal}"
         self._results = Results(state, batch)
         self._seconds = state.scenario.seconds_per_batch
@@ -82,7 +88,7 @@ class Run:
         return found.problems or self._enqueue(found)
 
     def _checks(self) -> Validation:
-        wanted, scenario = self._batch.request, self._state.scenario
+        wanted, scenario = self._batch.request, self._scenario
         if wanted.service == MISTRAL:
             return JobValidation(wanted.endpoint, scenario, job_model=wanted.model)
         return Validation(wanted.endpoint, scenario)

@@ -9,6 +9,8 @@ from typing import Any
 from local.emulator.answering import Answerer
 from local.emulator.anthropic.batches import MessageBatchStore
 from local.emulator.batches import BatchStore
+from local.emulator.bedrock.aws import Aws
+from local.emulator.bedrock.jobs import JobStore
 from local.emulator.bill import PriceList
 from local.emulator.clock import Clock
 from local.emulator.faults import Scenario
@@ -37,6 +39,10 @@ class State:
     defaults: dict[str, Any] = field(default_factory=dict)
     #: What tokens cost.
     prices: PriceList = field(default_factory=lambda: PriceList([]))
+    #: What tokens cost at Bedrock.
+    aws_prices: PriceList = field(default_factory=lambda: PriceList([]))
+    #: Where Bedrock's inputs and results lie, and whom its events go to.
+    aws: Aws = field(default_factory=Aws)
     clock: Clock = field(default_factory=Clock)
     #: The latest calls, oldest first.
     calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_CALLS_KEPT))
@@ -47,7 +53,10 @@ class State:
     uploads: UploadStore = field(init=False)
     batches: BatchStore = field(init=False)
     message_batches: MessageBatchStore = field(init=False)
-    #: The numbers of the batches of both kinds.
+    #: Of Bedrock: its jobs, and OpenAI's batches there.
+    jobs: JobStore = field(init=False)
+    bedrock_batches: BatchStore = field(init=False)
+    #: The numbers of the batches of all kinds.
     ordinals: Ordinals = field(default_factory=Ordinals)
     #: What decides which failure happens, for the scenario that is played.
     director: Director = field(init=False)
@@ -57,6 +66,8 @@ class State:
         self.uploads = UploadStore(self.clock)
         self.batches = BatchStore(self.directory, self.clock, self.ordinals)
         self.message_batches = MessageBatchStore(self.directory, self.clock, self.ordinals)
+        self.jobs = JobStore(self.directory, self.clock, self.ordinals)
+        self.bedrock_batches = BatchStore(self.directory, self.clock, self.ordinals)
         self.play(self.scenario)
 
     def play(self, scenario: Scenario) -> None:

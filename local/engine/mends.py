@@ -161,6 +161,18 @@ def mend_layer_sharing() -> None:
     runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": SharingZipFile})
 
 
+def mend_bedrock_events() -> None:
+    """Take events of Amazon Bedrock from whoever plays it; ministack has none, and takes events of AWS from itself alone."""
+    bus = _ministack("services.eventbridge")
+    put, names = bus._put_events, {"aws.bedrock"}
+
+    def put_of_bedrock(data: dict[str, Any], allow_aws_source: bool = False) -> object:
+        sources = {entry.get("Source") for entry in data.get("Entries", [])}
+        return put(data, allow_aws_source or sources == names)
+
+    bus._put_events = put_of_bedrock
+
+
 def mend_options() -> None:
     """Pass an OPTIONS to the function behind an HTTP API without CORS; ministack refuses the request by itself."""
     gateway = _ministack("services.apigateway")
@@ -217,6 +229,7 @@ MENDS: Mapping[str, Callable[[], None]] = {
     "object_version": mend_object_version,
     "version_range": mend_version_range,
     "layer_sharing": mend_layer_sharing,
+    "bedrock_events": mend_bedrock_events,
     "options": mend_options,
     "metric_math_alarm": mend_metric_math_alarm,
     "log_stream": mend_log_stream,

@@ -62,6 +62,8 @@ def estimate_lines(preflight: str) -> list[str]:
     by_provider = found.get("lines_by_provider", {})
     if len(by_provider) > 1:
         lines.append(f"By provider: {', '.join(f'{name} {count:,}' for name, count in by_provider.items())}.")
+    if alone := found.get("lines_one_by_one"):
+        lines.append(f"{_counted(alone, 'request')} too few for a batch there: one by one, at the full price.")
     if found["bad_lines"]:
         are = "is" if found["bad_lines"] == 1 else "are"
         lines.append(f"{_counted(found['bad_lines'], 'line')} {are} bad, and the batch would {_would(found)}.")

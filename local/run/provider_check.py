@@ -13,7 +13,7 @@ from batch_client import (
 from local.errors import ProviderError
 from local.run.base_urls import likely_urls, swapped_scheme
 from local.signals import TookTooLong, bounded
-from local.stack.provider_choice import Provider
+from local.stack.provider_choice import Provider, cannot_reach_objects
 
 _REFUSALS = (401, 403)
 _NOT_LISTED, _TOO_MANY = 405, 429
@@ -30,6 +30,8 @@ def check_provider(provider: Provider, say: Callable[[str], None]) -> None:
         ProviderError: nothing answers at the address, no batch API does, or the provider refuses the key.
 
     """
+    if provider.reads_objects and not provider.is_here:
+        raise ProviderError(f"{cannot_reach_objects(provider)} Nothing was sent.")
     try:
         with bounded(_MOST_SECONDS):
             complaint = _ask(provider, say)
@@ -58,6 +60,7 @@ def _complaint(provider: Provider, error: BatchClientError) -> str | None:
     """Say why the provider cannot be used; None if it can, though it does not list its batches."""
     if isinstance(error, APIStatusError) and error.status in _REFUSALS:
         key = f"the api_key of {provider.name} in PROVIDERS" if provider.name else "PROVIDER_API_KEY"
+        key = f"the signature of {provider.name}, made with your credentials of AWS" if provider.signer else key
         return f"{provider.url} refused {key} (HTTP {error.status})."
     if isinstance(error, APIConnectionError) and error.status is None:
         why = error.message.rpartition(": ")[2]

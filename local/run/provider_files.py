@@ -38,6 +38,8 @@ def left_sentence(left: Sequence[Held], titled: Callable[[Held], str]) -> str:
 
 def _delete(own: Own, held: Held, silent: set[str]) -> bool:
     """Delete it; a provider that gave no answer is not asked again, and is added to `silent`."""
+    if (holder := own.named(held.provider)) is not None and holder.reads_objects:
+        return True  # it lies in the bucket of this stack, and ends with it
     if held.provider in silent:
         return False
     try:

@@ -4,14 +4,19 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+from urllib.parse import urlsplit
 
-from batch_client import BatchClient, Dialect, InvalidArgumentError, RetryPolicy, speak
-from local.errors import ProviderUnclearError
+import requests
+
+from batch_client import BatchClient, Dialect, InvalidArgumentError, RequestSigner, RetryPolicy, choose_profile, speak
+from local.errors import ProviderError, ProviderUnclearError
 
 URL = "PROVIDER_BASE_URL"
 KEY = "PROVIDER_API_KEY"
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _SECONDS = 10.0
+_OUR_AWS = "/_emulator/aws"
 
 
 class Own(Protocol):
@@ -51,11 +56,23 @@ class Provider:
     name: str = ""
     #: More headers of every call.
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: What signs its requests, if they are signed in place of a key.
+    signer: RequestSigner | None = field(default=None, repr=False)
 
     @property
     def each(self) -> tuple["Provider", ...]:
         """Return the provider itself."""
         return (self,)
+
+    @property
+    def reads_objects(self) -> bool:
+        """Tell whether it reads inputs and writes results in the bucket by itself."""
+        return choose_profile(self.profile or None, self.url).reads_objects
+
+    @property
+    def is_here(self) -> bool:
+        """Tell whether it is on this machine, where only emulators and servers of one's own are."""
+        return urlsplit(self.url).hostname in LOOPBACK
 
     @property
     def values(self) -> dict[str, str]:
@@ -69,8 +86,9 @@ class Provider:
     def client(self, seconds: float = _SECONDS) -> BatchClient:
         """Return a client of the provider, whose calls end within `seconds` and are made once."""
         once = RetryPolicy(max_retries=0)
+        key = self.signer or self.api_key
         return BatchClient(
-            self.api_key, self.url, timeout=seconds, profile=self.profile or None, headers=self.headers, retry=once
+            key, self.url, timeout=seconds, profile=self.profile or None, headers=self.headers, retry=once
         )
 
 
@@ -91,11 +109,39 @@ class Several:
     def values(self) -> dict[str, str]:
         """Return the template parameter that describes them, and the secret with their keys."""
         keys = {provider.name: provider.api_key for provider in self.each}
-        return {"Providers": self.described, "ProviderApiKey": json.dumps(keys)}
+        role = {"Bedrock": "true"} if any(provider.reads_objects for provider in self.each) else {}
+        return {"Providers": self.described, "ProviderApiKey": json.dumps(keys), **role}
 
     def named(self, name: str) -> Provider | None:
         """Return the provider of this name; a record without a name means the first one."""
         return next((provider for provider in self.each if name in {"", provider.name}), None)
+
+
+def tell_place(own: Own, endpoint_url: str) -> None:
+    """Tell each provider that reads and writes objects by itself where those of the local stack are: an emulator takes it.
+
+    Raises:
+        ProviderError: it does not.
+
+    """
+    for provider in own.each:
+        if provider.reads_objects:
+            place = urlsplit(provider.url)
+            try:
+                told = requests.post(
+                    f"{place.scheme}://{place.netloc}{_OUR_AWS}", json={"endpoint_url": endpoint_url}, timeout=_SECONDS
+                )
+                told.raise_for_status()
+            except requests.RequestException as error:
+                raise ProviderError(cannot_reach_objects(provider)) from error
+
+
+def cannot_reach_objects(provider: Provider) -> str:
+    """Say why a provider that reads and writes objects by itself cannot serve the local stack."""
+    return (
+        f"{provider.name or 'The provider'} at {provider.url} reads its inputs from S3 by itself, and the S3 of the local "
+        "stack is on this machine alone. Deploy the stack to AWS (docs/bedrock.md), or try the emulator (docs/emulator.md)."
+    )
 
 
 def titled(own: Own, provider: str, what: str) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from local.errors import ParameterError
+from batch_client import choose_profile
+from local.errors import ParameterError, ProviderUnclearError
 from local.stack.deploy import Template
 from local.stack.parameters import Parameter, overrides, parameters
 from local.stack.provider_choice import KEY, URL, Own, Provider, named_provider
@@ -95,7 +96,7 @@ def settings_from(template: Template, host: Mapping[str, str]) -> Settings:
 
     Raises:
         ParameterError: a setting is unknown, does not fit, or lacks another one. Each has a line in the text.
-        ProviderUnclearError: only the address or only the key of the provider is set.
+        ProviderUnclearError: only the address or only the key of the provider is set, or the provider has no key.
 
     """
     secrets = (KEY_OF_PROVIDER, SECRET_OF_WEBHOOKS, ADDRESS_OF_CHAT)
@@ -111,4 +112,13 @@ def settings_from(template: Template, host: Mapping[str, str]) -> Settings:
         raise ParameterError(
             f"{ADDRESS_OF_CHAT.variable} is of no use alone: set BATCHYARD_NOTIFY_CHAT to slack or teams."
         )
-    return Settings(values, Provider(*pair, values.get("ProviderProfile", "")) if pair else None)
+    return Settings(values, _only(Provider(*pair, values.get("ProviderProfile", ""))) if pair else None)
+
+
+def _only(provider: Provider) -> Provider:
+    """Return the one provider; one whose requests are signed must be described among several, as it has no key."""
+    if choose_profile(provider.profile or None, provider.url).signing is not None:
+        raise ProviderUnclearError(
+            f"{provider.url} is called with signed requests, and not with a key. Describe it in PROVIDERS (docs/providers.md)."
+        )
+    return provider

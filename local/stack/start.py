@@ -12,7 +12,7 @@ from local import ROOT, engine
 from local.stack.clients import Clients
 from local.stack.deploy import TEMPLATE, build, deploy, name_console, read_template, store_secrets
 from local.stack.processes import Process
-from local.stack.provider_choice import Own, Provider
+from local.stack.provider_choice import Own, Provider, tell_place
 from local.stack.running import Stack
 from local.stack.settings import Settings
 
@@ -31,6 +31,7 @@ def start_stack(
     Raises:
         BuildError: a layer could not be built.
         DeployError: the engine refused the template.
+        ProviderError: a provider cannot reach what it must read by itself.
         ProcessEnded: a process ended by itself.
 
     """
@@ -42,6 +43,7 @@ def start_stack(
         files = build(content, template.parent, folder / "scratch")
         provider: Own = own or _await_emulator(emulator)
         await_engine(aws, port)
+        tell_place(provider, engine.endpoint_url(port))
         processes = tuple(process for process in (aws, emulator) if process)
         clients = Clients(engine.endpoint_url(port))
         say("Deploying template.yaml …")

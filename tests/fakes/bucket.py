@@ -87,6 +87,15 @@ class MemoryBucket(Bucket):
     def put(self, key: str, data: bytes) -> None:
         self.stored[key] = data
 
+    def remove(self, key: str) -> None:
+        self.stored.pop(key, None)
+
+    def listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        written = {key: NOW + at for at, key in enumerate(self.stored)}  # a second after the object before
+        for key in sorted(written):
+            if key.startswith(prefix):
+                yield key, datetime.fromtimestamp(written[key], UTC)
+
     def writer(self, key: str, *, hashing: bool = True, begun: Begun | None = None) -> Writer:
         nothing = cast("Any", None)
         return Writer(

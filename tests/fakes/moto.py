@@ -38,6 +38,7 @@ SECRETS: Final = {each: f"batchyard-secret-of-{each}" for each in ("provider", "
 TOPIC: Final = f"arn:aws:sns:{REGION}:123456789012:batchyard-notifications"
 SETTINGS: Final = Settings(
     bucket=BUCKET, table=TABLE, event_bus=BUS, provider_base_url="http://127.0.0.1/v1", provider_secret_id=SECRETS["provider"],
+    provider_role_arn="arn:aws:iam::123456789012:role/bedrock",
     stack="stack-1", state_machine_arn=MACHINE, webhook_state_machine_arn=MACHINE.replace("batch", "webhooks"),
     cancel_function="cancel", advance_function="advance",
     provider_webhook_secret_id=SECRETS["webhooks"], signing_secret_id=SECRETS["signing"],

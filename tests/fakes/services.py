@@ -221,7 +221,7 @@ class MemoryAdapters(Services):
         return MemorySecret()
 
     def _account(self, entry: Entry) -> MemoryAccount:
-        return MemoryAccount(self.settings, entry, lambda: self.secret, self._client(entry.name))
+        return MemoryAccount(self.settings, entry, lambda: self.secret, lambda: self.bucket, self._client(entry.name))
 
 
 class MemoryServices(MemoryAdapters):

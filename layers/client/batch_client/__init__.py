@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .dialect import PATIENCE, Dialect, Input, Job, Look, Prepared, State
     from .dialects import speak
     from .dialects.anthropic import AnthropicDialect
+    from .dialects.bedrock import BedrockDialect
+    from .dialects.bedrock_openai import BedrockOpenAIDialect
     from .dialects.mistral import MistralDialect
     from .dialects.openai import OpenAIDialect
     from .errors import (
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
         Usage,
     )
     from .nesting import shallow
+    from .objects import Objects, Stored
     from .paging import ListEnd
     from .profiles import OPENAI_URLS, PROFILES, Facts, Profile, Sign, choose_profile
     from .refusals import MONEY_CODES
@@ -82,6 +85,8 @@ __all__ = [
     "BatchClientError",
     "BatchError",
     "BatchPage",
+    "BedrockDialect",
+    "BedrockOpenAIDialect",
     "ByteRanges",
     "CannotTell",
     "Clock",
@@ -103,6 +108,7 @@ __all__ = [
     "Look",
     "MistralDialect",
     "NotFoundError",
+    "Objects",
     "OpenAIDialect",
     "OutcomeUnknown",
     "PermissionDeniedError",
@@ -121,6 +127,7 @@ __all__ = [
     "Source",
     "SourceError",
     "State",
+    "Stored",
     "TokenLimitError",
     "UploadOutcomeUnknown",
     "Usage",
@@ -135,6 +142,8 @@ __all__ = [
 # Where each public name lives: its module is imported when the name is first used, so that whoever needs one pays for one.
 _HOMES = {
     "dialects.anthropic": ("AnthropicDialect",),
+    "dialects.bedrock": ("BedrockDialect",),
+    "dialects.bedrock_openai": ("BedrockOpenAIDialect",),
     "client": ("BatchClient",),
     "credentials": ("RequestSigner",),
     "dialect": (
@@ -194,6 +203,10 @@ _HOMES = {
         "Usage",
     ),
     "nesting": ("shallow",),
+    "objects": (
+        "Objects",
+        "Stored",
+    ),
     "paging": ("ListEnd",),
     "dialects.openai": ("OpenAIDialect",),
     "dialects.mistral": ("MistralDialect",),

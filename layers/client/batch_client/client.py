@@ -3,6 +3,7 @@
 import random as randomness
 import time
 from collections.abc import Callable, Mapping
+from copy import copy
 from types import TracebackType
 from typing import Self
 
@@ -54,11 +55,13 @@ class BatchClient(Batches, Files, Direct, Others):
         self._session = session or _kept_alive()
         self._owns_session = session is None
         named = {"OpenAI-Organization": organization, "OpenAI-Project": project, **(headers or {})}
+        credentials = _credentials(chosen, api_key)
+        _check_headers(chosen, named)
         self._transport = Transport(
             session=self._session,
             address=Address(rooted(base_url, chosen.root), chosen.query, ordinary_url(chosen, base_url)),
             profile=chosen,
-            credentials=_credentials(chosen, api_key),
+            credentials=credentials,
             headers={
                 "User-Agent": USER_AGENT, **chosen.headers, **{name: value for name, value in named.items() if value}
             },
@@ -70,6 +73,12 @@ class BatchClient(Batches, Files, Direct, Others):
     def transport(self) -> Transport:
         """Show how this client sends its calls, to the dialects of this package."""
         return self._transport
+
+    def over(self, transport: Transport) -> Self:
+        """Return a client like this one that sends by another transport, for the dialects of this package."""
+        other = copy(self)
+        other._transport, other._owns_session = transport, False  # noqa: SLF001 - of the same class
+        return other
 
     @property
     def profile(self) -> Profile:
@@ -98,6 +107,14 @@ def _kept_alive() -> requests.Session:
     for scheme in ("https://", "http://"):
         session.mount(scheme, KeptAlive())
     return session
+
+
+def _check_headers(profile: Profile, named: Mapping[str, str | None]) -> None:
+    given = {name.lower() for name, value in named.items() if value}
+    if missing := [name for name in profile.required_headers if name not in given]:
+        raise InvalidArgumentError(
+            f"The profile {profile.name} needs the header {missing[0]}, which `headers` must name"
+        )
 
 
 def _credentials(profile: Profile, given: str | Callable[[], str] | RequestSigner) -> Credentials:

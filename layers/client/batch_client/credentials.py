@@ -7,7 +7,7 @@ from .errors import InvalidArgumentError
 
 _MARK = "[key]"
 _LEAST_SECRET = 12  # characters; a service without keys takes "EMPTY" or "test", which answers hold, too
-_SHOWN = {"x-request-id", "request-id", "content-type"}
+_SHOWN = {"x-request-id", "request-id", "x-amzn-requestid", "content-type"}
 _LONGEST_SHOWN = 200
 
 

@@ -25,6 +25,8 @@ BatchClientError
     └── ServerError           5xx
 """
 
+from typing import TypeVar
+
 
 class BatchClientError(Exception):
     """Say that a call failed, and why."""
@@ -169,3 +171,14 @@ class ServerError(APIStatusError):
     """Report a failure of the service itself."""
 
     retryable_by_nature = True
+
+
+T = TypeVar("T", bound=APIStatusError)
+
+
+def recast(kind: type[T], error: BatchClientError, *, code: str | None, retryable: bool) -> T:
+    """Return a refusal as one of another kind, which says what it means."""
+    return kind(
+        error.message, status=error.status, code=code, type=error.type, param=error.param, request_id=error.request_id,
+        retryable=retryable, retry_after=error.retry_after, body=error.body,
+    )  # fmt: skip

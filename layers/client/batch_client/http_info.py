@@ -47,7 +47,8 @@ class HttpInfo(msgspec.Struct, Generic[T], frozen=True):
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """Read the service's id of a request, as much of it as is not too long to be one."""
-    return text_from(headers.get("x-request-id") or headers.get("request-id"), LONGEST_NAME)
+    known = (headers.get(name) for name in ("x-request-id", "request-id", "x-amzn-requestid"))
+    return text_from(next(filter(None, known), None), LONGEST_NAME)
 
 
 def _count(text: str | None) -> int | None:

@@ -23,7 +23,7 @@ from .errors import (
     TokenLimitError,
 )
 from .http_info import request_id
-from .json_fields import code_from
+from .json_fields import LONGEST_NAME, code_from
 from .profiles import Facts
 from .sizes import is_too_large
 
@@ -73,6 +73,9 @@ def refusal(
     `facts` tell how the service says that the key or the purse is at fault.
     """
     said = read_envelope(body, headers.get("content-type", ""))
+    named_by_aws = headers.get("x-amzn-errortype", "").partition(":")[0]
+    if named_by_aws:
+        said = msgspec.structs.replace(said, type=said.type or named_by_aws[:LONGEST_NAME])
     return _kind(status, said, facts)(
         said.message or f"The service answered {status} without a message",
         status=status,

@@ -77,10 +77,10 @@ class Transport:
         self._last_used = retrier.clock.time()
         self.meaning: Callable[[BatchClientError], BatchClientError] = _as_it_came
 
-    def with_refusals(self, meaning: Callable[[BatchClientError], BatchClientError]) -> "Transport":
-        """Return a transport like this one, whose refusals have the meaning that a dialect gives them."""
+    def with_refusals(self, meaning: Callable[[BatchClientError], BatchClientError], **headers: str) -> "Transport":
+        """Return one like this whose refusals have the meaning that a dialect gives them; `headers` go with each call, too."""
         other = copy(self)
-        other.meaning = meaning
+        other.meaning, other._headers = meaning, {**self._headers, **headers}  # noqa: SLF001 - of the same class
         return other
 
     @property

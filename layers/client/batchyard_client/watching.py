@@ -67,6 +67,8 @@ def estimate_words(view: View) -> str:
     )
     price = "of unknown price" if usd is None else f"at most about ${usd_words(usd)}"
     said = f"Estimate: {counted(view.counts.total - bad, 'request')}, {tokens}, {price}."
+    if alone := found.get("lines_one_by_one"):
+        said = f"{said} {counted(alone, 'request')} too few for a batch there: one by one, at the full price."
     if not bad:
         return said
     if would_run(view):

@@ -225,7 +225,7 @@ class Services:
     def _account(self, entry: Entry) -> Account:
         from batchyard.providers.account import Account
 
-        return Account(self.settings, entry, lambda: self.secret, self._client(entry.name))
+        return Account(self.settings, entry, lambda: self.secret, lambda: self.bucket, self._client(entry.name))
 
     def _client(self, name: str) -> Dialect | None:
         return self._provider.get(name) if isinstance(self._provider, Mapping) else self._provider

@@ -40,6 +40,8 @@ class Settings(Limits, frozen=True, kw_only=True, eq=False):
     stack: str
     #: The name of a profile of `batch_client`; empty if the host of the base URL tells.
     provider_profile: str = ""
+    #: The ARN of the role by which a provider reads and writes the bucket by itself; empty if none does.
+    provider_role_arn: str = ""
     #: Several providers, as JSON; empty for the one at `provider_base_url`.
     providers: str = ""
     #: These are empty in a function that needs none of them.

@@ -7,7 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from batch_client import AnthropicDialect, BatchClient, Dialect, MistralDialect, OpenAIDialect, RetryPolicy
+from batch_client import (
+    AnthropicDialect,
+    BatchClient,
+    BedrockDialect,
+    BedrockOpenAIDialect,
+    Dialect,
+    MistralDialect,
+    OpenAIDialect,
+    RetryPolicy,
+)
+from batchyard.providers.objects import BucketFolder
+from tests.fakes.objects import ROLE
+from tests.fakes.s3_server import S3Server
 from tests.integration.local.emulator.running import CHAT, chat_line
 
 Line = dict[str, Any]
@@ -19,8 +31,8 @@ class Entry:
     """One dialect, and what its emulator does to it. A scenario is that of the emulator."""
 
     name: str
-    #: Speaks it to an emulator, with a key.
-    speak: Callable[[str, str], Dialect]
+    #: Speaks it to an emulator, with a key; to the bucket, where the service reads and writes one by itself.
+    speak: Callable[[str, str, S3Server], Dialect]
     #: Makes the line of a custom_id.
     line: Callable[[str], Line]
     endpoint: str
@@ -39,6 +51,8 @@ class Entry:
     finds: bool = True
     #: Whether a list that does not show a job proves that it was not made; else `find` must say that it cannot tell.
     denies: bool = True
+    #: Whether inputs and results lie in that bucket; then to prepare, to read and to forget are no calls of the emulator.
+    in_bucket: bool = False
     #: What every scenario of its emulator begins with.
     scenario: Mapping[str, Any] = field(default_factory=dict)
     #: The status of a line that fails for a fault of its own; None if results do not tell it.
@@ -55,15 +69,15 @@ class Entry:
     bad_line: dict[str, Any] = field(default_factory=lambda: {"status": 400, "code": "bad"})
 
 
-def openai(url: str, key: str) -> Dialect:
+def openai(url: str, key: str, _: S3Server) -> Dialect:
     return OpenAIDialect(BatchClient(key, url, retry=SOON), "yard_attempt")
 
 
-def together(url: str, key: str) -> Dialect:
+def together(url: str, key: str, _: S3Server) -> Dialect:
     return OpenAIDialect(BatchClient(key, url, retry=SOON, profile="together"), "yard_attempt")
 
 
-def mistral(url: str, key: str) -> Dialect:
+def mistral(url: str, key: str, _: S3Server) -> Dialect:
     return MistralDialect(BatchClient(key, url, retry=SOON, profile="mistral"), "yard_attempt")
 
 
@@ -76,7 +90,7 @@ OF_MISTRAL: Final = {
 }  # fmt: skip
 
 
-def anthropic(url: str, key: str) -> Dialect:
+def anthropic(url: str, key: str, _: S3Server) -> Dialect:
     return AnthropicDialect(BatchClient(key, url, profile="anthropic", retry=SOON))
 
 
@@ -86,6 +100,24 @@ def message_line(custom_id: str) -> Line:
     return {"custom_id": custom_id, "method": "POST", "url": "/v1/messages", "body": body}
 
 
+def bedrock(url: str, key: str, s3: S3Server) -> Dialect:
+    client = BatchClient(key, url.removesuffix("/v1"), profile="bedrock-key", retry=SOON)
+    return BedrockDialect(client, "", BucketFolder(lambda: s3.bucket, "providers/bedrock/", ROLE))
+
+
+def nova_line(custom_id: str) -> Line:
+    body = {"messages": [{"role": "user", "content": [{"text": f"Say {custom_id}"}]}]}
+    return {"custom_id": custom_id, "method": "POST", "url": NOVA, "body": body}
+
+
+def bedrock_openai(url: str, key: str, s3: S3Server) -> Dialect:
+    client = BatchClient(key, url.removesuffix("/v1"), profile="bedrock-openai-key", retry=SOON)
+    return BedrockOpenAIDialect(client, "yard_attempt", BucketFolder(lambda: s3.bucket, "providers/openai/", ROLE))
+
+
+NOVA: Final = "/model/amazon.nova-lite-v1:0/converse"
+ANY_NUMBER: Final = {"least_records": 1}
+NO_PAYMENT: Final = {"status": 403, "error": {"message": "Model access is denied due to INVALID_PAYMENT_INSTRUMENT"}}
 LOW_CREDIT: Final = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
 DIALECTS: Final = [
     Entry(
@@ -146,5 +178,39 @@ DIALECTS: Final = [
         finds_at_end=True,
         names_lines=False,
         bad_line={"status": 400},
+    ),
+    Entry(
+        name="bedrock",
+        speak=bedrock,
+        line=nova_line,
+        endpoint=NOVA,
+        operations={
+            "submit": "createModelInvocationJob", "look": "getModelInvocationJob", "stop": "stopModelInvocationJob",
+            "find": "listModelInvocationJobs",
+        },
+        odd={"statuses": {"InProgress": "Hibernating", "Completed": "Hibernating"}},
+        odd_word="Hibernating",
+        full={"bedrock": {**ANY_NUMBER, "jobs_at_once": 0}},
+        broke={"calls": [{"operation": "createModelInvocationJob", "do": NO_PAYMENT}]},
+        scenario={"bedrock": ANY_NUMBER},
+        names_lines=False,
+        bad_line={"status": 400},
+        in_bucket=True,
+    ),
+    Entry(
+        name="bedrock-openai",
+        speak=bedrock_openai,
+        line=chat_line,
+        endpoint=CHAT,
+        operations={
+            verb: call for verb, call in OF_OPENAI.items() if verb in {"submit", "look", "stop", "find"}
+        },
+        odd={"statuses": {"in_progress": "HIBERNATING", "completed": "HIBERNATING"}},
+        odd_word="hibernating",
+        full={"bedrock": {**ANY_NUMBER, "jobs_at_once": 0}},
+        broke={"calls": [{"operation": "createBatch", "do": NO_PAYMENT}]},
+        scenario={"bedrock": ANY_NUMBER},
+        tells_the_rest=("while it runs",),
+        in_bucket=True,
     ),
 ]  # fmt: skip

@@ -67,6 +67,11 @@ def _list_versions(parameters: Parameters, _: str) -> Iterator[Permission]:
     yield Permission("s3:ListBucketVersions", f"arn:aws:s3:::{parameters['Bucket']}", prefix)
 
 
+def _list_objects(parameters: Parameters, _: str) -> Iterator[Permission]:
+    prefix = (("s3:prefix", parameters.get("Prefix", "")),)
+    yield Permission("s3:ListBucket", f"arn:aws:s3:::{parameters['Bucket']}", prefix)
+
+
 def _item(action: str) -> Callable[[Parameters, str], Iterator[Permission]]:
     def permissions(parameters: Parameters, where: str) -> Iterator[Permission]:
         yield Permission(
@@ -154,6 +159,7 @@ _NEEDS: Final[dict[tuple[str, str], Callable[[Parameters, str], Iterator[Permiss
     ("s3", "CompleteMultipartUpload"): _object("PutObject"),
     ("s3", "AbortMultipartUpload"): _object("AbortMultipartUpload"),
     ("s3", "ListObjectVersions"): _list_versions,
+    ("s3", "ListObjectsV2"): _list_objects,
     ("dynamodb", "GetItem"): _item("GetItem"),
     ("dynamodb", "BatchGetItem"): _items,
     ("dynamodb", "PutItem"): _item("PutItem"),

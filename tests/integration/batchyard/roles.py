@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from botocore.exceptions import ClientError
 
 from tests.integration.batchyard.permissions import ACCOUNT, Permission, needed
-from tests.unit.template.documents import ROOT, functions, listed, statements_of, uses
+from tests.unit.template.documents import ROOT, functions, listed, resources, statements_of, uses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
     from types import FrameType
 
     import pytest
@@ -83,14 +83,28 @@ class Roles:
             return
         service = model.service_model.service_id.hyphenize()
         for permission in needed(service, model.name, params, self.region):
-            grant = self.grant(door, permission)
-            if grant is None:
-                self.denied.append(
-                    f"{door} may not {permission.action} on {permission.resource} {dict(permission.context)}"
-                )
-                told: Any = {"Error": {"Code": "AccessDenied", "Message": self.denied[-1]}}
-                raise ClientError(told, model.name)
-            self.used.add(grant)
+            self.ask(door, permission, model.name)
+
+    def ask(self, door: str, permission: Permission, call: str = "a call to a provider") -> None:
+        """Note that the function of a door uses this; raises ClientError if it may not."""
+        grant = self.grant(door, permission)
+        if grant is None:
+            self.denied.append(
+                f"{door} may not {permission.action} on {permission.resource} {dict(permission.context)}"
+            )
+            told: Any = {"Error": {"Code": "AccessDenied", "Message": self.denied[-1]}}
+            raise ClientError(told, call)
+        self.used.add(grant)
+
+    def ask_role(self, role: str, permission: Permission) -> None:
+        """Hold what a service does against the role of the template with which it comes."""
+        may = [
+            each
+            for policy in resources("AWS::IAM::Role")[role]["Policies"]
+            for each in policy["PolicyDocument"]["Statement"]
+        ]
+        if not any(permission.action in listed(each["Action"]) and self._fits(each, permission) for each in may):
+            self.denied.append(f"{role} may not {permission.action} on {permission.resource}")
 
     def _hide(self, parsed: dict[str, Any], **_: Any) -> None:
         """Say no more of a missing object than S3 does to those who may not list the bucket, which is nobody here."""
@@ -108,9 +122,13 @@ class Roles:
     def _fits(self, statement: Mapping[str, Any], permission: Permission) -> bool:
         """Tell whether a statement is about a resource, and its conditions hold; each key has one value here."""
         asked = statement.get("Condition", {})
-        assert asked.keys() <= {"StringLike", "ForAllValues:StringLike"}, "the only conditions these tests know"
+        assert asked.keys() <= {"StringEquals", "StringLike", "ForAllValues:StringLike"}, (
+            "the only conditions these tests know"
+        )
         wanted = [each for of_operator in asked.values() for each in of_operator.items()]
         context = dict(permission.context)
+        if statement["Resource"] == "*":
+            return permission.resource == "*"
         return fnmatchcase(permission.resource, self._resolved(statement["Resource"])) and all(
             any(fnmatchcase(context[key], pattern) for pattern in listed(patterns)) for key, patterns in wanted
         )
@@ -130,6 +148,7 @@ def _arns(settings: Settings, region: str) -> dict[str, str]:
     where = f"{region}:{ACCOUNT}"
     return {
         "AWS::Partition": "aws", "AWS::Region": region, "AWS::AccountId": ACCOUNT,
+        "BedrockRole.Arn": settings.provider_role_arn,
         "DataBucket.Arn": f"arn:aws:s3:::{settings.bucket}",
         "Table.Arn": f"arn:aws:dynamodb:{where}:table/{settings.table}",
         "EventBus.Arn": f"arn:aws:events:{where}:event-bus/{settings.event_bus}",
@@ -159,12 +178,15 @@ def needed_by(test: pytest.Item) -> set[Grant]:
     return {Grant(door, *use.split()) for door, tests in uses().items() for use in tests.get(name, ())}
 
 
-def playing() -> str | None:
+def playing(skipped: Container[str] = ()) -> str | None:
     """Name the door whose operation makes the call that is under way; None for a call of the test itself.
+
+    Modules that are `skipped`, such as a provider's, are called and call nothing.
 
     A thread that an operation started has none of its own: then it is the operation that the test's own thread is in.
     """
     own, main = list(_modules(sys._getframe())), threading.main_thread().ident or 0  # noqa: SLF001 - who calls is what counts
+    own = own[next((at for at, module in enumerate(own) if module not in skipped), len(own)) :]
     if not own or own[0].startswith("tests."):
         return None
     return _door(own) or _door(_modules(sys._current_frames().get(main)))  # noqa: SLF001 - as above

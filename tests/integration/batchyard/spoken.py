@@ -61,6 +61,9 @@ class Spoken:
         world.clock.now = emulator.admin("/clock", {"seconds": 0})["now"]
         return made(emulator)
 
+    def expose(self, world: World, emulator: Emulator) -> None:
+        """Have what the client itself does on AWS be struck, too."""
+
     def struck_run(self, emulator: Emulator, strike: Strike | None, ids: list[str]) -> tuple[World, Strikes, str]:
         """Run a batch whose worker is struck once at an effect on AWS; a step whose process died is played again."""
         world, strikes = self.world(), Strikes()
@@ -68,6 +71,7 @@ class Spoken:
         whole = world.services
         batch_id = self.upload(world, ids)
         world.services, strikes.due = exposed(whole, strikes), strike
+        self.expose(world, emulator)
         again_and_again(strikes, lambda: plan(world.services, batch_id))
         step = Step(batch_id, 0)
         for _ in range(200):

@@ -120,7 +120,7 @@ def test_each_odd_line_has_its_outcome_and_the_results_are_strict(world: World, 
     assert [each["custom_id"] for each in world.answered(batch_id, "errors.jsonl")] == list(codes)
     report = json.loads(world.read(f"results/default/{batch_id}/report.json"))
     assert report["errors"]["by_code"] == dict(sorted((code, 1) for code in codes.values()))
-    assert report["answers"] == {"strays": 0, "mended": 1, "empty": 2, "never_came": 0}
+    assert report["answers"] == {"strays": 0, "mended": 1, "empty": 2, "unmetered": 0, "never_came": 0}
     made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
     assert [each["request_counts"]["total"] for each in made] == [
         60,

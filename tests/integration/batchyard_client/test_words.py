@@ -92,11 +92,12 @@ def test_an_estimate_says_what_becomes_of_bad_lines(books: Books, capsys: pytest
     assert main(["estimate", requests(), "--on-invalid", "skip"]) == 0
     said = capsys.readouterr().out
     assert said == "Estimate: 5 requests, 9 tokens in, 8 out, at most about $0.5000. 2 bad lines left out.\n"
-    books.preflight = {**BAD, "bad_lines": 1, "would_run": False}
+    books.preflight = {**BAD, "bad_lines": 1, "would_run": False, "lines_one_by_one": 3}
     books.faults = [{"line": 3, "message": "no url", "code": "missing"}]
     assert main(["estimate", "in.jsonl"]) == 3
     told = capsys.readouterr()
     assert "Estimate: 6 requests" in told.out
+    assert "3 requests too few for a batch there: one by one, at the full price." in told.out
     assert "1 bad line: the batch is refused as it is. --on-invalid skip leaves bad lines out." in told.out
     assert "line 3: no url (missing)" in told.err
     assert main(["estimate", "in.jsonl", "--json"]) == 3

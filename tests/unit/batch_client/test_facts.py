@@ -72,7 +72,10 @@ def test_windows_rise_and_a_range_has_two_ends(profile: Profile) -> None:
 
 @each_profile
 def test_a_lost_create_is_looked_up_as_the_service_can(profile: Profile) -> None:
-    assert bool(profile.idempotency_header) == (profile.facts.lookup == "token")
+    by_header = (
+        profile.facts.lookup == "token" and profile.dialect == "openai"
+    )  # another dialect has its own place for it
+    assert bool(profile.idempotency_header) == by_header
 
 
 def test_no_host_belongs_to_two_rows() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from batch_client import PROFILES, InvalidArgumentError, Profile
-from batch_client.profiles import choose_profile
+from batch_client.profiles import choose_profile, ordinary_url
 from tests.unit.batch_client.fake_service import BATCH, KEY, answer, client_of
 
 
@@ -14,6 +14,10 @@ from tests.unit.batch_client.fake_service import BATCH, KEY, answer, client_of
         ("https://made-up.cognitiveservices.azure.com/openai", "azure"),
         ("https://api.groq.com/openai/v1", "groq"),
         ("https://api.together.ai/v1", "together"),
+        ("https://bedrock.eu-central-1.amazonaws.com", "bedrock"),
+        ("https://bedrock-runtime.us-gov-west-1.amazonaws.com", "bedrock-openai"),
+        ("https://bedrock.a.b.amazonaws.com", "compatible"),
+        ("https://bedrock.us-east-1.amazonaws.com.example", "compatible"),
         ("http://127.0.0.1:8000/v1", "compatible"),
         ("https://notopenai.azure.com.example/v1", "compatible"),
         ("https://evil-api.openai.com.example/v1", "compatible"),
@@ -64,3 +68,12 @@ def test_a_router_that_cancels_by_deleting_is_served() -> None:
     client, service = client_of(answer({"id": "b", "status": "cancelled"}), profile="vllm")
     assert client.cancel_batch("b").ended
     assert (service.sent[0].method, service.sent[0].url) == ("DELETE", "https://service.test/v1/batches/b")
+
+
+@pytest.mark.parametrize("profile", ["bedrock", "bedrock-key"])
+def test_requests_on_their_own_go_to_the_host_of_the_same_region(profile: str) -> None:
+    chosen = choose_profile(profile, "")
+    assert ordinary_url(chosen, "https://bedrock.us-east-1.amazonaws.com") == (
+        "https://bedrock-runtime.us-east-1.amazonaws.com"
+    )
+    assert ordinary_url(chosen, "http://127.0.0.1:9") == ""

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2, S3EventBridgeNotificationEvent
 
+from tests.unit.template.documents import resources
+
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = sorted((ROOT / "events").iterdir())
 NAME = re.compile(r"(?P<door>[a-z]+)\.(?P<case>[a-z0-9]+(-[a-z0-9]+)*)\.json")
@@ -55,7 +57,7 @@ def test_no_sample_names_anybody_real() -> None:
         assert all(ipaddress.ip_address(each) in example for each in addresses), path.name
 
 
-@of("intake.", "gather.", "sweep.schedule", "sweep.execution-", "bus.", "notify.")
+@of("intake.", "gather.", "sweep.schedule", "sweep.execution-", "bus.", "notify.", "advance.bedrock-")
 def test_an_eventbridge_sample_has_the_whole_envelope(path: Path) -> None:
     event = read(path)
     assert set(event) == ENVELOPE
@@ -92,6 +94,15 @@ def test_a_schedule_names_what_fired_it(path: Path) -> None:
     assert event["detail-type"] == "Scheduled Event"
     assert event["source"] in {"aws.scheduler", "aws.events"}
     assert event["resources"][0].startswith(f"arn:aws:{event['source'].removeprefix('aws.')}:")
+
+
+@of("advance.bedrock-")
+def test_the_end_of_a_job_fits_the_rule_that_asks_for_it(path: Path) -> None:
+    event, rule = read(path), resources("AWS::Events::Rule")["BedrockJobEnded"]
+    wanted = rule["EventPattern"]
+    assert (event["source"], event["detail-type"]) in set(zip(wanted["source"], wanted["detail-type"], strict=True))
+    assert event["detail"]["status"] in wanted["detail"]["status"]
+    assert event["resources"] == [event["detail"]["batchJobArn"]]
 
 
 @of("api.")

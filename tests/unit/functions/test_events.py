@@ -796,6 +796,38 @@ def test_a_batch_without_a_shard_that_is_left_is_put_together(at_hand: MemorySer
     assert at_hand.batch_store.batch(BATCH_ID) == ended
 
 
+@samples("advance", "bedrock-job")
+def test_the_end_of_a_job_at_bedrock_advances_its_shard_and_of_another_job_nothing(
+    at_hand: MemoryServices, path: Path
+) -> None:
+    submitted(at_hand)
+    at_hand.provider.calls.clear()
+    assert call(path) == {"next": "nothing"}
+    assert at_hand.provider.calls == []
+    at_hand.batch_store.link(at_hand.account().name, "abc123def456", at_hand.batch_store.kept[BATCH_ID, SHARD])
+    for _ in range(2):
+        assert call(path) == {"batch_id": BATCH_ID, "shard": SHARD, "next": "poll"}
+    assert at_hand.provider.calls == ["retrieve_batch"] * 2, "what became of it is read from the service"
+
+
+ODD_DETAILS: list[Any] = [
+    None,
+    {},
+    [],
+    {"batchJobArn": None},
+    {"batchJobArn": "x/"},
+    {"batchJobArn": "a/" + "é" * 2_000},
+]
+
+
+@pytest.mark.parametrize("detail", ODD_DETAILS)
+def test_an_event_of_bedrock_that_names_no_job_does_nothing(at_hand: MemoryServices, detail: object) -> None:
+    event = {"detail-type": "Batch Inference Job State Change", "detail": detail}
+    handler: Handler = importlib.import_module("functions.advance.handler").handler
+    assert handler(event, Context()) == {"next": "nothing"}
+    assert at_hand.provider.calls == []
+
+
 @accepted("collect")
 def test_a_collected_shard_is_done(at_hand: MemoryServices, path: Path) -> None:
     submitted(at_hand)

@@ -1,14 +1,18 @@
 """Several providers as a person describes them."""
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
+from local import providers
 from local.errors import ParameterError
-from local.providers import read_description, several_of, without
-from local.stack.provider_choice import Several
+from local.providers import read_description, several_of, take_aws_settings, without
+from local.stack.provider_choice import Provider, Several
 
 SECRET = "sk-very-secret"
 OPENAI = {"base_url": "https://api.openai.com/v1", "api_key": SECRET, "models": ["gpt-*"]}
@@ -73,3 +77,81 @@ def test_what_is_deployed_holds_no_key_and_the_secret_holds_them_all() -> None:
 
 def test_no_process_of_the_stack_gets_the_keys_by_its_environment() -> None:
     assert without({"PROVIDERS": text(openai=OPENAI), "BATCHYARD_PROVIDERS": "{}", "HOME": "/"}) == {"HOME": "/"}
+
+
+BEDROCK = {"base_url": "https://bedrock.eu-central-1.amazonaws.com"}
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "ASIAMADEUP0001",
+    "AWS_SECRET_ACCESS_KEY": "made/up+secret",
+    "AWS_SESSION_TOKEN": "made/up+token",
+}
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """An environment in which nobody but these tests says anything of AWS."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in {
+        "CONFIG_FILE": "/dev/null",
+        "SHARED_CREDENTIALS_FILE": "/dev/null",
+        "EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    boto3.DEFAULT_SESSION = None
+    yield monkeypatch
+    boto3.DEFAULT_SESSION = None
+    providers._TAKEN.clear()  # noqa: SLF001 - it is of the process
+
+
+def only(**members: Any) -> Provider:
+    several = several_of({"PROVIDERS": text(bedrock={**BEDROCK, **members})})
+    assert several is not None
+    return several.each[0]
+
+
+def test_a_provider_that_signs_does_so_with_the_credentials_of_the_user_which_no_other_client_sees(
+    host: pytest.MonkeyPatch,
+) -> None:
+    for name, value in CREDENTIALS.items():
+        host.setenv(name, value)
+    take_aws_settings()
+    assert not [name for name in os.environ if name.startswith("AWS_")]
+    found = only()
+    assert found.api_key == "ASIAMADEUP0001:made/up+secret:made/up+token"
+    assert found.signer is not None
+    told = found.signer.sign("bedrock", "GET", f"{BEDROCK['base_url']}/x", {}, "00")
+    assert "Credential=ASIAMADEUP0001/" in told["Authorization"]
+    assert "/eu-central-1/bedrock/" in told["Authorization"]
+    assert told["X-Amz-Security-Token"] == "made/up+token"
+    assert "made/up" not in repr(found)
+    assert not [name for name in os.environ if name.startswith("AWS_")]
+
+
+@pytest.mark.usefixtures("host")
+def test_without_credentials_the_remedy_is_said() -> None:
+    with pytest.raises(
+        ParameterError, match=r"there are no credentials of AWS to sign with\. Run aws configure or aws sso login"
+    ):
+        only()
+
+
+@pytest.mark.usefixtures("host")
+def test_an_emulator_on_this_machine_needs_no_credentials() -> None:
+    found = only(base_url="http://127.0.0.1:4510", profile="bedrock")
+    assert found.signer is not None
+    assert "/us-east-1/" in found.signer.sign("bedrock", "GET", "http://127.0.0.1:4510/x", {}, "00")["Authorization"]
+
+
+def test_an_access_key_signs_and_a_key_of_the_service_itself_is_borne() -> None:
+    assert only(api_key="AKIAMADEUP0001:made/up+secret").api_key == "AKIAMADEUP0001:made/up+secret"
+    borne = only(api_key="bedrock-api-key-very-secret")
+    assert (borne.profile, borne.signer) == ("bedrock-key", None)
+    assert only(api_key="bedrock-api-key-very-secret", profile="bedrock-key").signer is None
+
+
+def test_a_service_that_bears_no_key_takes_an_access_key_alone() -> None:
+    place = {"base_url": "https://aws-external-anthropic.us-east-1.api.aws", "profile": "anthropic-aws"}
+    with pytest.raises(ParameterError, match="is no access key of AWS, ID:SECRET") as refused:
+        only(api_key="sk-ant-very-secret", headers={"anthropic-workspace-id": "wrkspc_1"}, **place)
+    assert "very-secret" not in str(refused.value)

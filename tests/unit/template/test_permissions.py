@@ -19,8 +19,10 @@ from tests.unit.template.documents import (
     uses,
 )
 
-UNNAMEABLE = {"Log", "Trace"}  # log deliveries and traces have no resource that a policy could name
+OF_STATE_MACHINES = {"Log", "Trace"}  # log deliveries and traces have no resource that a policy could name
+UNNAMEABLE = OF_STATE_MACHINES | {"ListBedrockJobs"}  # and lists of jobs have none
 OF_AWS = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"  # no resource of ours; named by the developer guide
+BEDROCK = "arn:${AWS::Partition}:bedrock:"
 SERVICE_OF = {
     "AWS::S3::Bucket": "s3",
     "AWS::DynamoDB::Table": "dynamodb",
@@ -28,6 +30,7 @@ SERVICE_OF = {
     "AWS::Events::EventBus": "events",
     "AWS::SQS::Queue": "sqs",
     "AWS::SNS::Topic": "sns",
+    "AWS::IAM::Role": "iam",
     "AWS::Serverless::Function": "lambda",
     "AWS::Serverless::StateMachine": "states",
 }
@@ -72,9 +75,12 @@ def test_a_statement_allows_named_actions_on_one_resource(grant: Grant) -> None:
 def test_the_actions_belong_to_the_resource(grant: Grant) -> None:
     if grant.statement["Sid"] not in UNNAMEABLE:
         targets = {name for name in references(grant.statement["Resource"]) if not name.startswith("AWS::")}
-        if not targets:
-            assert grant.statement["Resource"]["Fn::Sub"].endswith(f":{OF_AWS}")
-        service = {SERVICE_OF[template()["Resources"][name]["Type"]] for name in targets} or {"events"}
+        service = {SERVICE_OF[template()["Resources"][name]["Type"]] for name in targets}
+        if not targets and (arn := grant.statement["Resource"]["Fn::Sub"]).startswith(BEDROCK):
+            service = {"bedrock"}
+        elif not targets:
+            assert arn.endswith(f":{OF_AWS}")
+            service = {"events"}
         assert service == {action.split(":")[0] for action in listed(grant.statement["Action"])}
 
 
@@ -83,7 +89,7 @@ def test_objects_are_reached_by_the_folder_they_are_in(grant: Grant) -> None:
     if OBJECT_ACTIONS & set(listed(grant.statement["Action"])):
         assert set(listed(grant.statement["Action"])) <= OBJECT_ACTIONS
         assert re.fullmatch(
-            r"\$\{DataBucket\.Arn\}/(inbox|gather|files|work|work/uploads|work/\*/(plan|shards)|results|results/\*/by-input)/\*(/RUN|/plan/(input|changed)\.jsonl|/plan/files-\*)?",
+            r"\$\{DataBucket\.Arn\}/(inbox|gather|files|providers|work|work/uploads|work/\*/(plan|shards)|results|results/\*/by-input)/\*(/RUN|/plan/(input|changed)\.jsonl|/plan/files-\*)?",
             grant.statement["Resource"]["Fn::Sub"],
         )
 
@@ -97,6 +103,36 @@ def test_a_role_says_each_thing_once() -> None:
         if grant.statement["Resource"] != "*"
     ]
     assert len(places) == len(set(places))
+
+
+def test_whoever_may_list_objects_may_list_only_what_bedrock_reads_and_writes_and_only_where_it_is_used() -> None:
+    listing = [grant for grant in grants() if "s3:ListBucket" in listed(grant.statement["Action"])]
+    steps = {f"{name}Function" for name in ("Submit", "Poll", "Collect", "Cancel", "Sweep", "Advance")}
+    assert {grant.owner for grant in listing} == {"BedrockRole", *steps}
+    assert all(each.statement["Condition"] == {"StringLike": {"s3:prefix": "providers/*"}} for each in listing)
+
+
+def test_what_is_for_bedrock_is_only_in_a_stack_that_uses_it() -> None:
+    for properties in functions().values():
+        for statement in (each for policy in properties["Policies"] for each in policy["Statement"]):
+            told = str(statement)
+            if "bedrock" in told.lower() or "providers/" in told or "iam:" in told:
+                assert (statement["Fn::If"][0], statement["Fn::If"][2]) == ("UseBedrock", {"Ref": "AWS::NoValue"})
+    for name in ("BedrockRole", "BedrockJobEnded", "BedrockJobEndedPermission"):
+        assert template()["Resources"][name]["Condition"] == "UseBedrock"
+
+
+def test_bedrock_alone_takes_its_role_for_jobs_of_this_account_and_it_alone_is_handed_over() -> None:
+    (trusted,) = template()["Resources"]["BedrockRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert (trusted["Principal"], trusted["Action"]) == ({"Service": "bedrock.amazonaws.com"}, "sts:AssumeRole")
+    assert trusted["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    of_jobs = "arn:${AWS::Partition}:bedrock:*:${AWS::AccountId}:model-invocation-job/*"
+    assert trusted["Condition"]["ArnLike"] == {"aws:SourceArn": {"Fn::Sub": of_jobs}}
+    passing = [grant for grant in grants() if "iam:PassRole" in listed(grant.statement["Action"])]
+    assert {grant.owner for grant in passing} == {"SubmitFunction", "AdvanceFunction"}
+    for grant in passing:
+        assert references(grant.statement["Resource"]) == {"BedrockRole"}
+        assert grant.statement["Condition"] == {"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}}
 
 
 def test_whoever_may_list_the_bucket_may_list_only_what_users_sent() -> None:
@@ -129,7 +165,7 @@ def test_the_tests_that_are_named_for_a_use_exist(test: str) -> None:
 def test_nobody_may_write_what_was_uploaded_to_the_inbox() -> None:
     for grant in grants():
         if "s3:PutObject" in listed(grant.statement["Action"]):
-            assert re.search(r"/(files|work|results)/", grant.statement["Resource"]["Fn::Sub"])
+            assert re.search(r"/(files|providers|work|results)/", grant.statement["Resource"]["Fn::Sub"])
 
 
 # What goes for good are files that their owner deleted or that ended, parts of uploads, and copies of inputs. Results
@@ -143,6 +179,7 @@ REMOVALS = {
     ("SweepFunction", "work/*/plan/input.jsonl", "s3:DeleteObjectVersion"),
     ("SweepFunction", "work/*/plan/changed.jsonl", "s3:DeleteObject"),
     ("SweepFunction", "work/*/plan/changed.jsonl", "s3:DeleteObjectVersion"),
+    *((f"{name}Function", "providers/*", "s3:DeleteObject") for name in ("Submit", "Poll", "Collect", "Sweep", "Advance")),
 }  # fmt: skip
 
 
@@ -273,7 +310,7 @@ def test_a_state_machine_may_log_and_trace_by_the_policy_that_all_share(name: st
     (role,) = references(resources("AWS::Serverless::StateMachine")[name]["Role"])
     (shared,) = resources("AWS::IAM::ManagedPolicy")
     assert template()["Resources"][role]["Properties"]["ManagedPolicyArns"] == [{"Ref": shared}]
-    assert {grant.statement["Sid"] for grant in grants() if grant.owner == shared} == UNNAMEABLE
+    assert {grant.statement["Sid"] for grant in grants() if grant.owner == shared} == OF_STATE_MACHINES
     assert not [grant for grant in grants() if grant.owner == role and grant.statement["Sid"] in UNNAMEABLE]
 
 

@@ -38,7 +38,8 @@ from ..transport import JSON, Call
 from ..unknown_outcome import known_or_raise, never_sent
 from ..upload import StreamedBody
 from .anthropic_errors import refused, without_room
-from .anthropic_lines import HEAD, LONGEST_LINE, TAIL, Requests, decode, id_of, lines_of, mark_of
+from .anthropic_lines import HEAD, LONGEST_LINE, TAIL, Requests, decode, id_of, mark_of
+from .lines import lines_of
 
 _BATCHES: Final = "/messages/batches"
 _STATES: Final = {"in_progress": State.RUNNING, "canceling": State.ENDING, "ended": State.ENDED}
@@ -51,7 +52,7 @@ _NAMED: Final = 5  # jobs that an error names
 class AnthropicDialect(Direct):
     """Speak as `Dialect` says. The key of a job goes as a mark into the ids of its requests; labels go nowhere."""
 
-    def __init__(self, client: BatchClient, key_label: str = "") -> None:  # noqa: ARG002 - as of each dialect
+    def __init__(self, client: BatchClient, key_label: str = "", objects: object = None) -> None:  # noqa: ARG002 - as of each
         """Take the client; there is no metadata that could have the member `key_label`."""
         self._transport = client.transport.with_refusals(refused)
         self._no_money = client.profile.facts.purse_empty

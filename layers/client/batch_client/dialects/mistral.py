@@ -57,9 +57,9 @@ _MOST_ERRORS, _MOST_METADATA = 1_000, 100
 class MistralDialect(OpenAIDialect):
     """Speak as `Dialect` says. A job's key and labels are its metadata; its input and its results are files."""
 
-    def __init__(self, client: BatchClient, key_label: str) -> None:
+    def __init__(self, client: BatchClient, key_label: str, objects: object = None) -> None:
         """Take the client, and the member of the metadata that holds the key of a job."""
-        super().__init__(client, key_label)
+        super().__init__(client, key_label, objects)
         self._transport = client.transport
 
     def prepare(self, job: Job, lines: Source) -> Prepared | None:

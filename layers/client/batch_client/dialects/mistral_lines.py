@@ -11,7 +11,7 @@ import msgspec
 from ..errors import SourceError
 from ..sources import Source
 from ..upload import chunks_of
-from .anthropic_lines import lines_of
+from .lines import lines_of
 
 
 class _Request(msgspec.Struct, gc=False):

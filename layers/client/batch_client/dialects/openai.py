@@ -26,8 +26,8 @@ _UNEXPLAINED: Final = BatchError("batch_failed", "The provider failed the batch 
 class OpenAIDialect:
     """Speak as `Dialect` says, through a BatchClient. A job's key and labels are the metadata of its batch."""
 
-    def __init__(self, client: BatchClient, key_label: str) -> None:
-        """Take the client, and the member of the metadata that holds the key of a job."""
+    def __init__(self, client: BatchClient, key_label: str, objects: object = None) -> None:  # noqa: ARG002 - as of each
+        """Take the client, and the member of the metadata that holds the key of a job; files lie at the service itself."""
         self._client, self._key_label = client, key_label
 
     def prepare(self, job: Job, lines: Source) -> Prepared | None:
@@ -40,10 +40,13 @@ class OpenAIDialect:
 
     def submit(self, job: Job, lines: Source) -> Look:  # noqa: ARG002 - the lines are in the input
         """Create the batch."""
-        return self._look(self._client.create_batch(
+        return self._look(self._created(self._client, job))
+
+    def _created(self, client: BatchClient, job: Job) -> Batch:
+        return client.create_batch(
             input_file_id=job.prepared or "", endpoint=job.endpoint, completion_window=job.window,
             metadata={self._key_label: job.key, **self._free(job.labels)}, idempotency_key=job.key,
-        ))  # fmt: skip
+        )  # fmt: skip
 
     def look(self, job_id: str) -> Look:
         """Retrieve the batch."""

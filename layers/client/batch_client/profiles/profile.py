@@ -68,7 +68,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     windows: tuple[str, ...] = ("24h",)
     #: Whether any whole number of hours between the first and the last of them is taken, too.
     windows_between: bool = False
-    #: Urls of requests that it takes beside OpenAI's.
+    #: Urls of requests that it takes beside OpenAI's; `*` stands for any characters.
     endpoints: tuple[str, ...] = ()
     #: Whether it takes those alone, and one of OpenAI's only if it is among them.
     endpoints_alone: bool = False
@@ -115,9 +115,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     #: The service as its maker writes it.
     title: str = ""
-    #: The domain names that choose this profile.
+    #: The domain names that choose this profile; `*` stands for one part, such as a region.
     hosts: tuple[str, ...] = ()
-    #: Where requests are sent that go on their own; empty for the base URL itself.
+    #: Where requests are sent that go on their own; empty for the base URL itself. `*` stands for what it does in the host.
     ordinary_url: str = ""
     #: The header with the key.
     key_header: str = "Authorization"
@@ -138,12 +138,16 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     #: The path that cancels a batch.
     cancel_path: str = "/batches/{id}/cancel"
     #: The family of services whose calls and lines it speaks.
-    dialect: Literal["openai", "anthropic", "mistral"] = "openai"
+    dialect: Literal["openai", "anthropic", "bedrock", "bedrock-openai", "mistral"] = "openai"
     #: The path at which the API begins, where a base URL names none.
     root: str = ""
     #: Headers that go with every call.
     headers: Mapping[str, str] = {}
     #: The name of the AWS service for which requests are signed with a role; None where they bear a key.
     signing: str | None = None
+    #: Headers without which no call can be answered, and which only its user knows; in small letters.
+    required_headers: tuple[str, ...] = ()
+    #: Whether it reads inputs and writes results in a bucket by itself.
+    reads_objects: bool = False
     #: What it takes, shows and keeps.
     facts: Facts = Facts()

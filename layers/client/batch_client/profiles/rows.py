@@ -166,6 +166,7 @@ ANTHROPIC = Profile(
 # `anthropic-workspace-id` names. No host chooses this profile, as it takes a key as well.
 ANTHROPIC_AWS = msgspec.structs.replace(
     ANTHROPIC, name="anthropic-aws", title="Claude Platform on AWS", hosts=(), signing="aws-external-anthropic",
+    required_headers=("anthropic-workspace-id",),
     facts=msgspec.structs.replace(
         ANTHROPIC.facts, source="platform.claude.com docs: claude-platform-on-aws, 2026-08-21; anthropic-python 2.14.0"
     ),
@@ -185,6 +186,46 @@ MISTRAL = Profile(
         after_cancel="nothing", inputs_kept=_MONTH, results_kept=DAY, price=0.5, sellers=("mistral",),
     ),
 )  # fmt: skip
+# Amazon Bedrock has two doors for batches: jobs of its own, for all its models, and OpenAI's batches, for models of OpenAI.
+# Both read and write objects of S3 by themselves, and are called with a role. The blog says how many jobs there may be.
+_BEDROCK_SOURCE = (
+    "botocore 1.44.8, bedrock 2023-04-20; Amazon Bedrock user guide, batch inference, 2026-08; aws.amazon.com/blogs/"
+    "machine-learning, Automate Amazon Bedrock batch inference, 2024-10-29"
+)
+# Words of a role, or of a bucket's policy, by which a job cannot run before a person sees to it.
+_BEDROCK_KEYS = (
+    Sign(403, "UnrecognizedClientException"), Sign(403, "InvalidSignatureException"), Sign(403, "ExpiredTokenException"),
+    Sign(403, "IncompleteSignatureException"), Sign(403, "MissingAuthenticationTokenException"),
+    Sign(400, None, "permission"), Sign(400, None, "not authorized"), Sign(400, None, "access denied"),
+    Sign(400, None, "assume"),
+)  # fmt: skip
+BEDROCK = Profile(
+    name="bedrock", title="Amazon Bedrock", hosts=("bedrock.*.amazonaws.com",), dialect="bedrock", signing="bedrock",
+    ordinary_url="https://bedrock-runtime.*.amazonaws.com", reads_objects=True,
+    facts=Facts(
+        source=_BEDROCK_SOURCE, least_lines=100, most_bytes=1_000_000_000, most_inputs=0, windows=("24h", "168h"),
+        windows_between=True, endpoints=("/model/*/invoke", "/model/*/converse"), endpoints_alone=True,
+        room="jobs", room_size=10, lookup="token",
+        sellers=("aws",), key_refused=_BEDROCK_KEYS,
+    ),
+)  # fmt: skip
+# An API key of Bedrock in place of the role; no host chooses this profile, nor the other one with a key.
+BEDROCK_KEY = msgspec.structs.replace(
+    BEDROCK, name="bedrock-key", title="Amazon Bedrock with an API key", hosts=(), signing=None,
+    facts=msgspec.structs.replace(BEDROCK.facts, source=f"{_BEDROCK_SOURCE}; its page on API keys, 2026-08"),
+)  # fmt: skip
+BEDROCK_OPENAI = Profile(
+    name="bedrock-openai", title="Amazon Bedrock, OpenAI's batches", hosts=("bedrock-runtime.*.amazonaws.com",),
+    dialect="bedrock-openai", root="/openai/v1", signing="bedrock", reads_objects=True,
+    facts=msgspec.structs.replace(
+        BEDROCK.facts, source=f"{_BEDROCK_SOURCE}; its page on OpenAI's batches, 2026-08", windows=("24h",),
+        windows_between=False, endpoints=("/v1/chat/completions",), lookup="metadata",
+    ),
+)  # fmt: skip
+BEDROCK_OPENAI_KEY = msgspec.structs.replace(
+    BEDROCK_OPENAI, name="bedrock-openai-key", title="Amazon Bedrock, OpenAI's batches with an API key", hosts=(),
+    signing=None,
+)  # fmt: skip
 # A server or gateway of one's own: what it takes is for its operator to set, and nobody knows its prices.
 _OWN = "no document: what any server may do that answers as OpenAI's API reference of 2026-08-21 says"
 _MAKERS = ("openai", "anthropic", "google", "mistral", "deepseek", "x-ai")
@@ -202,5 +243,6 @@ COMPATIBLE = Profile(
 
 ROWS = (
     OPENAI, AZURE, AZURE_ENTRA, GROQ, TOGETHER, DEEPINFRA, PARASAIL, DASHSCOPE, MOONSHOT, SILICONFLOW, ZHIPU, OVH,
-    QIANFAN, NOVITA, PERPLEXITY, CEREBRAS, DOUBLEWORD, MIMO, ANTHROPIC, ANTHROPIC_AWS, MISTRAL, VLLM, COMPATIBLE,
+    QIANFAN, NOVITA, PERPLEXITY, CEREBRAS, DOUBLEWORD, MIMO, ANTHROPIC, ANTHROPIC_AWS, MISTRAL, BEDROCK, BEDROCK_KEY,
+    BEDROCK_OPENAI, BEDROCK_OPENAI_KEY, VLLM, COMPATIBLE,
 )  # fmt: skip

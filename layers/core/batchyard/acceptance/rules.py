@@ -12,11 +12,12 @@ from batchyard.domain.errors import SettingsError, meant
 OPTION: Final = "accept"
 MOST_REASONS, LONGEST_REASON = 16, 64  # words, and characters of a word
 SHOWN_NAME: Final = 64  # characters of an unknown name that an error shows
-# What OpenAI's answers say, and Anthropic's; others may say more. Source: OpenAI's API reference, chat completions,
-# `finish_reason`; Anthropic's API reference, messages, `stop_reason`.
+# What OpenAI's answers say, Anthropic's, and Bedrock's; others may say more. Source: OpenAI's API reference, chat completions,
+# `finish_reason`; Anthropic's API reference, messages, `stop_reason`; AWS's API reference, Converse, `stopReason`.
 REASONS: Final = (
     "stop", "length", "tool_calls", "content_filter", "function_call",
     "end_turn", "stop_sequence", "max_tokens", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded",
+    "guardrail_intervened", "content_filtered", "malformed_model_output", "malformed_tool_use",
 )  # fmt: skip
 VERY_CLOSE: Final = 0.8  # in difflib's ratio; another service may have a reason of its own
 

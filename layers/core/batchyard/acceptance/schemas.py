@@ -28,11 +28,29 @@ class _Text(msgspec.Struct, gc=False):
     format: _Format | None = None
 
 
+class _JsonSchema(msgspec.Struct, gc=False):
+    schema: str = ""
+
+
+class _Structure(msgspec.Struct, gc=False):
+    jsonSchema: _JsonSchema | None = None  # noqa: N815 - as it stands in a body
+
+
+class _TextFormat(msgspec.Struct, gc=False):
+    structure: _Structure | None = None
+
+
+class _OutputConfig(msgspec.Struct, gc=False):
+    textFormat: _TextFormat | None = None  # noqa: N815
+
+
 class _Body(msgspec.Struct, gc=False):
     response_format: _Format | None = None
     text: _Text | None = None
     #: Of Anthropic's messages.
     output_config: _Text | None = None
+    #: Of Bedrock's Converse: the schema is a text.
+    outputConfig: _OutputConfig | None = None  # noqa: N815
 
 
 class _Request(msgspec.Struct, gc=False):
@@ -50,9 +68,16 @@ def schema_of(request: bytes) -> bytes:
         body = _REQUEST.decode(request).body
     except ValueError:
         return b""
+    if (converse := _of_converse(body.outputConfig)) is not None:
+        return converse
     others = (told.format for told in (body.text, body.output_config) if told and told.format)
     found = body.response_format.json_schema if body.response_format else next(others, None)
     return bytes(found.schema) if found else b""
+
+
+def _of_converse(config: _OutputConfig | None) -> bytes | None:
+    structure = config.textFormat.structure if config and config.textFormat else None
+    return structure.jsonSchema.schema.encode() if structure and structure.jsonSchema else None
 
 
 def misfit(schema: bytes, text: str) -> str | None:

@@ -53,72 +53,79 @@ def body_of(line: bytes) -> dict[str, Any]:
         response = _LINE.decode(line).response
         body = response.body if response else None
     except (ValueError, RecursionError):  # not quite JSON, or nested deeply: `outcomes` reads it so, too
-        body = _member(_member(decode_mended(with_few_levels(line)), "response"), "body")
+        body = member_of(member_of(decode_mended(with_few_levels(line)), "response"), "body")
     return body if isinstance(body, dict) else {}
 
 
 def of_choices(body: Mapping[str, Any]) -> list[Said]:
     """Read the choices of chat completions and completions; an answer without a choice says nothing once."""
-    return [_choice(choice) for choice in _items(body.get("choices"))] or [Said()]
+    return [_choice(choice) for choice in items_of(body.get("choices"))] or [Said()]
 
 
 def _choice(choice: object) -> Said:
-    message, reason = _member(choice, "message"), _member(choice, "finish_reason")
-    content = _member(message, "content")
-    parts = _items(content)
-    calls = [*_items(_member(message, "tool_calls")), *filter(None, [_member(message, "function_call")])]
-    functions = [call for each in calls if (call := _member(each, "function") or each)]
-    texts = [_text(content), _text(_member(choice, "text")), *(_text(_member(part, "text")) for part in parts)]
-    refusals = [_text(_member(message, "refusal")), *(_text(_member(part, "refusal")) for part in parts)]
+    message, reason = member_of(choice, "message"), member_of(choice, "finish_reason")
+    content = member_of(message, "content")
+    parts = items_of(content)
+    calls = [*items_of(member_of(message, "tool_calls")), *filter(None, [member_of(message, "function_call")])]
+    functions = [call for each in calls if (call := member_of(each, "function") or each)]
+    texts = [
+        text_of(content),
+        text_of(member_of(choice, "text")),
+        *(text_of(member_of(part, "text")) for part in parts),
+    ]
+    refusals = [text_of(member_of(message, "refusal")), *(text_of(member_of(part, "refusal")) for part in parts)]
     return Said(
-        _text(reason) or None, "".join(texts), "".join(refusals), _arguments(functions),
-        bool(calls) or bool(_member(message, "audio")),
+        text_of(reason) or None, "".join(texts), "".join(refusals), _arguments(functions),
+        bool(calls) or bool(member_of(message, "audio")),
     )  # fmt: skip
 
 
 def of_response(body: Mapping[str, Any]) -> list[Said]:
     """Read the output of a response as one choice."""
-    items = [item for item in _items(body.get("output")) if _member(item, "type") != "reasoning"]
-    parts = [part for item in items for part in _items(_member(item, "content"))]
-    calls = [item for item in items if _member(item, "type") in CALLS]
-    text = "".join(_text(_member(part, "text")) for part in parts)
-    refusal = "".join(_text(_member(part, "refusal")) for part in parts)
-    other = any(_member(item, "type") != "message" for item in items)
+    items = [item for item in items_of(body.get("output")) if member_of(item, "type") != "reasoning"]
+    parts = [part for item in items for part in items_of(member_of(item, "content"))]
+    calls = [item for item in items if member_of(item, "type") in CALLS]
+    text = "".join(text_of(member_of(part, "text")) for part in parts)
+    refusal = "".join(text_of(member_of(part, "refusal")) for part in parts)
+    other = any(member_of(item, "type") != "message" for item in items)
     return [Said(_finish(body, called=bool(calls)), text, refusal, _arguments(calls), other)]
 
 
 def _finish(body: Mapping[str, Any], *, called: bool) -> str | None:
     """Say how a response ended, in the words of chat completions."""
-    status = _text(body.get("status"))
+    status = text_of(body.get("status"))
     if status == "completed":
         return "tool_calls" if called else "stop"
-    reason = _text(_member(body.get("incomplete_details"), "reason"))
+    reason = text_of(member_of(body.get("incomplete_details"), "reason"))
     return REASONS.get(reason, reason) or status or None
 
 
 def of_message(body: Mapping[str, Any]) -> list[Said]:
     """Read the blocks of a message as one choice; thinking is not said."""
-    blocks = [block for block in _items(body.get("content")) if _member(block, "type") not in THOUGHTS]
-    text = "".join(_text(_member(block, "text")) for block in blocks)
-    calls = [block for block in blocks if _member(block, "type") == "tool_use"]
+    blocks = [block for block in items_of(body.get("content")) if member_of(block, "type") not in THOUGHTS]
+    text = "".join(text_of(member_of(block, "text")) for block in blocks)
+    calls = [block for block in blocks if member_of(block, "type") == "tool_use"]
     arguments = (SOUND_ARGUMENTS,) * len(calls)  # they are members of the body, which could be read
-    reason = _text(body.get("stop_reason"))
+    reason = text_of(body.get("stop_reason"))
     refusal = (text or "stop_reason is refusal") if reason == REFUSED else ""
-    other = any(_member(block, "type") != "text" for block in blocks)
+    other = any(member_of(block, "type") != "text" for block in blocks)
     return [Said(reason or None, text, refusal, arguments, other, STOP_REASONS.get(reason))]
 
 
 def _arguments(calls: Iterable[object]) -> tuple[str, ...]:
-    return tuple(told for call in calls if isinstance(told := _member(call, "arguments"), str))
+    return tuple(told for call in calls if isinstance(told := member_of(call, "arguments"), str))
 
 
-def _member(value: object, name: str) -> object:
+def member_of(value: object, name: str) -> object:
+    """Return a member of an object; None if it has none, or is no object."""
     return value.get(name) if isinstance(value, dict) else None
 
 
-def _items(value: object) -> list[object]:
+def items_of(value: object) -> list[object]:
+    """Return the items of a list; none of what is no list."""
     return value if isinstance(value, list) else []
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return a text; an empty one for what is no text."""
     return value if isinstance(value, str) else ""

@@ -6,17 +6,18 @@ from typing import Any, Final
 import msgspec
 
 from batch_client import decode_mended
-from batchyard.acceptance import schemas, shapes, vectors
+from batchyard.acceptance import native_shapes, schemas, shapes, vectors
 from batchyard.acceptance.rules import Accept
 from batchyard.acceptance.shapes import Said
 from batchyard.domain import nesting
 from batchyard.domain.nesting import with_few_levels
 from batchyard.domain.outcomes import NOT_ACCEPTED
+from batchyard.lines import model_urls
 from batchyard.lines.line import EMBEDDINGS
 from batchyard.lines.messages import MESSAGES
 
 SHOWN: Final = 200  # characters of what the provider said that an error shows
-_SHAPES: Final[dict[str, Callable[[Mapping[str, Any]], list[Said]]]] = {
+_SHAPES: Final[dict[str, Callable[[Mapping[str, Any]], list[Said] | None]]] = {
     "/v1/chat/completions": shapes.of_choices, "/v1/completions": shapes.of_choices, "/v1/responses": shapes.of_response,
     MESSAGES: shapes.of_message, "/v1/fim/completions": shapes.of_choices,
 }  # fmt: skip
@@ -36,12 +37,14 @@ def reads_requests(accept: Accept, endpoint: str) -> bool:
 def why_not(accept: Accept, endpoint: str, line: bytes, request: bytes = b"") -> str | None:
     """Say why the provider's line is not accepted, if so, with what its `request` names. Raises Unusable.
 
-    An endpoint without text or vectors is asked for a body alone.
+    An endpoint without text or vectors, and a shape that is not known, is asked for a body alone.
     """
-    body, read = shapes.body_of(line), _SHAPES.get(endpoint)
-    if read is not None:
+    body = shapes.body_of(line)
+    read = native_shapes.of_body if model_urls.operation_of(endpoint) else _SHAPES.get(endpoint)
+    choices = read(body) if read else None
+    if choices is not None:
         schema = schemas.schema_of(request) if accept.schema else b""
-        reasons = (_why_not(accept, said, schema) for said in read(body))
+        reasons = (_why_not(accept, said, schema) for said in choices)
         return next(filter(None, reasons), None)
     if not accept.not_empty:
         return None

@@ -1,6 +1,7 @@
 """The boto3 clients of the process, the errors that they raise, and the signatures of requests that are not boto3's."""
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -47,6 +48,8 @@ _MEANINGS: Final[dict[str, type[BatchyardError]]] = {
 
 # S3 answers this for a missing object if the caller may not list the bucket. From any other call it means a missing grant.
 _HIDDEN: Final = frozenset({"403", "AccessDenied"})
+_OF_THIS_MACHINE: Final = dict.fromkeys(("127.0.0.1", "localhost"), "us-east-1")
+_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+){1,2}-[0-9]{1,2}")
 _OF_OBJECTS: Final = frozenset({"GetObject", "HeadObject"})
 
 
@@ -105,6 +108,13 @@ def _is_conflict(error: ClientError) -> bool:
 class RoleSigner:
     """Sign as AWS asks (Signature Version 4), with the credentials that boto3 finds; its session renews them."""
 
+    def __init__(self, access_key: Callable[[], str | None] = lambda: None, region: str = "") -> None:
+        """Sign with what `access_key` returns before each request, `ID:SECRET` or `ID:SECRET:TOKEN`, if it returns any.
+
+        `region` holds where the address names none.
+        """
+        self._access_key, self._region = access_key, region
+
     @cached_property
     def _session(self) -> boto3.Session:
         return boto3.Session()
@@ -115,26 +125,29 @@ class RoleSigner:
         """Return the headers of the signature; raises KeyMissing where there are no credentials, StoreError where AWS fails."""
         from botocore.auth import SigV4Auth  # noqa: PLC0415 - few stacks have such a provider
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415 - as above
+        from botocore.credentials import Credentials  # noqa: PLC0415 - as above
 
         with translated("signing a request to the provider"):
-            credentials = self._session.get_credentials()
+            key = self._access_key()
+            credentials = Credentials(*key.split(":", 2)) if key else self._session.get_credentials()
             frozen = credentials.get_frozen_credentials() if credentials else None
         if frozen is None:
             raise KeyMissing.of_role()
         given = {**headers, "X-Amz-Content-SHA256": body_sha256}
         request = AWSRequest(method=method, url=url, headers=given)
-        SigV4Auth(frozen, service, region_of(url)).add_auth(request)
+        SigV4Auth(frozen, service, region_of(url, self._region)).add_auth(request)
         return {name: value for name, value in request.headers.items() if name not in headers}
 
 
-def region_of(url: str) -> str:
+def region_of(url: str, otherwise: str = "") -> str:
     """Return the region that the host of a provider on AWS names, as in `https://aws-external-anthropic.us-east-1.api.aws`.
 
-    Raises InvalidArgumentError if it names none: an operator mends the address.
+    An emulator on this machine has another one. Raises InvalidArgumentError if there is none: an operator mends the address.
     """
-    parts = (urlsplit(url).hostname or "").split(".")
-    if len(parts) < 3:
-        raise InvalidArgumentError(
-            f"The address {url[:100]} names no region of AWS: it must be https://service.region.api.aws"
-        )
-    return parts[1]
+    host = urlsplit(url).hostname or ""
+    named = next(filter(_REGION.fullmatch, host.split(".")), None)
+    if region := named or otherwise or _OF_THIS_MACHINE.get(host):
+        return region
+    raise InvalidArgumentError(
+        f"The address {url[:100]} names no region of AWS: it must be https://service.region.api.aws"
+    )

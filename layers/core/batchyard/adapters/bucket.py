@@ -184,6 +184,18 @@ class Bucket:
         with translated(f"writing s3://{self.bucket}/{key}"):
             self._s3.put_object(Bucket=self.bucket, Key=key, Body=data)
 
+    def remove(self, key: str) -> None:
+        """Remove an object, if there is one; the bucket keeps older versions for a while."""
+        with translated(f"removing s3://{self.bucket}/{key}"):
+            self._s3.delete_object(Bucket=self.bucket, Key=key)
+
+    def listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        """Yield the keys under `prefix` in their order, each with the time of its object."""
+        with translated(f"listing s3://{self.bucket}/{prefix}"):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+            for page in pages:
+                yield from ((row["Key"], row["LastModified"].astimezone(UTC)) for row in page.get("Contents", []))
+
     def writer(self, key: str, *, hashing: bool = True, begun: Begun | None = None) -> Writer:
         """Open an object for writing in pieces, or go on with a begun one; the object appears when the block ends well."""
         return Writer(self._s3, self.bucket, key, self.chunks, self.put, hashing=hashing, begun=begun)

@@ -8,12 +8,15 @@ import msgspec
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request, missing_parameter
 from batchyard.domain.stored_file import LONGEST_LIFE, SHORTEST_LIFE
+from batchyard.lines import model_urls
 from batchyard.lines.line import ENDPOINTS
 from batchyard.planning import options
 from batchyard.providers.windows import Windows, wrong_window
 
 EXPIRY_MEMBERS: Final = {"anchor", "seconds"}
 FILE, PREFIX = "input_file_id", "input_prefix"  # one of them names the input
+# An operation stands for lines of any model that have the model in their url.
+KNOWN: Final = ENDPOINTS.union(model_urls.OPERATIONS.values())
 MEMBERS: Final = ("endpoint", "completion_window")
 
 
@@ -57,7 +60,7 @@ def check(
     if gathers and body.get(FILE) is not None:
         message = f"'{FILE}' and '{PREFIX}' name one input each. Name one of them."
         raise invalid_request(BatchError("invalid_value", message, PREFIX))
-    wrong = _wrong_endpoint(body, ENDPOINTS | endpoints) or wrong_window(windows, body["completion_window"])
+    wrong = _wrong_endpoint(body, KNOWN | endpoints) or wrong_window(windows, body["completion_window"])
     wrong = wrong or _wrong_metadata(body) or _wrong_expiry(body)
     spelled = options.spelled(body)
     named = options.of_body(spelled)
@@ -70,12 +73,11 @@ def check(
 
 
 def _wrong_endpoint(body: dict[str, Any], endpoints: Set[str]) -> BatchError | None:
-    if body["endpoint"] in endpoints:
+    asked = body["endpoint"]
+    if asked in endpoints or model_urls.operation_of(asked) in endpoints:
         return None
     known = ", ".join(f"'{endpoint}'" for endpoint in sorted(endpoints))
-    return BatchError(
-        "invalid_value", f"Invalid value: '{body['endpoint'][:64]}'. Supported values are: {known}.", "endpoint"
-    )
+    return BatchError("invalid_value", f"Invalid value: '{asked[:64]}'. Supported values are: {known}.", "endpoint")
 
 
 def _wrong_metadata(body: dict[str, Any]) -> BatchError | None:

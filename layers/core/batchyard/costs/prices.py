@@ -1,6 +1,7 @@
 """What models cost in a batch: by the user's own list, else by the list prices."""
 
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from typing import Final
 
@@ -16,6 +17,8 @@ PRICED: Final = PICTURES | {
     "/v1/responses", "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/moderations",
     "/v1/messages", "/v1/fim/completions",
 }  # fmt: skip
+# Such urls have a model in them.
+PRICED_PATTERNS: Final = ("/model/*/invoke", "/model/*/converse")
 # The endpoints that take a service tier. Source: OpenAI's guide on flex processing, 2026-11.
 TIERED: Final = frozenset({"/v1/responses", "/v1/chat/completions"})
 # Where a price comes from, as reports say it.
@@ -53,7 +56,7 @@ class Prices:
 
     def of(self, model: str, endpoint: str, *, batch: bool = True) -> Price | None:
         """Look up what a model costs in a batch, or outside of one; None if the price is not known."""
-        if endpoint not in PRICED:
+        if endpoint not in PRICED and not any(fnmatchcase(endpoint, pattern) for pattern in PRICED_PATTERNS):
             return None
         if batch and (own := self._own.get(model)):
             return Price(own.input, _or(own.cached, own.input), own.output, OWN)

@@ -75,6 +75,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mended: int = 0
     #: Answers with success and an empty body.
     empty: int = 0
+    #: Answers with success whose body does not tell its tokens in words that are known, and so is in no cost.
+    unmetered: int = 0
     #: Answers that the provider counted as completed and never gave.
     never_came: int = 0
     #: How often the ended provider batch did not show all answers that it had counted.

@@ -7,6 +7,7 @@ INBOX: Final = "inbox/"
 FILES: Final = "files/"
 GATHER: Final = "gather/"
 RUN: Final = "RUN"  # an object of this name fires its gather folder
+PROVIDERS: Final = "providers/"
 # The names of the results of a batch.
 OUTPUT: Final = "output.jsonl"
 ERRORS: Final = "errors.jsonl"
@@ -152,6 +153,11 @@ def file_table(batch_id: str) -> str:
 def file_counts(batch_id: str) -> str:
     """Name the counts of each file of a gathered batch, and how far its results are written."""
     return f"work/{batch_id}/results/files.msgpack"
+
+
+def provider_folder(provider: str) -> str:
+    """Name the folder of what a provider reads and writes in the bucket by itself; Bedrock takes few characters in a key."""
+    return f"{PROVIDERS}{re.sub(r'[^a-zA-Z0-9._-]', '_', provider)}/"
 
 
 def results_progress(batch_id: str) -> str:

@@ -8,8 +8,9 @@ from typing import Any, Final
 import msgspec
 
 from batch_client import Usage as ProviderUsage
-from batch_client import decode_mended
+from batch_client import decode_mended, mended
 from batchyard.costs.answer_usage import BodyUsage, sane_count, usage_in
+from batchyard.costs.native_usage import usage_in_body
 from batchyard.costs.usage import Usage
 from batchyard.domain.batch import BatchError
 from batchyard.domain.nesting import with_few_levels
@@ -58,6 +59,15 @@ class Answer(msgspec.Struct, frozen=True):
     error: AnswerError | None = None
 
 
+class _NativeResponse(msgspec.Struct, gc=False):
+    body: msgspec.Raw
+
+
+class _NativeLine(msgspec.Struct, gc=False):
+    response: _NativeResponse
+
+
+_NATIVE = msgspec.json.Decoder(_NativeLine)
 _ANSWER = msgspec.json.Decoder(Answer)
 
 
@@ -141,6 +151,22 @@ def usage_of(answer: Answer) -> Usage:
     """Read the tokens that a request used; zeros if the answer does not say."""
     used = answer.response.body.usage if answer.response and answer.response.body else None
     return usage_in([used] if used is not None else [])
+
+
+def usage_in_line(text: bytes) -> Usage | None:
+    """Read the tokens of a line whose body has the words of its model; None if it tells none, or in words nobody knows."""
+    try:
+        body = _line_body(text)
+    except (ValueError, RecursionError):
+        try:
+            body = _line_body(mended(text))
+        except (ValueError, RecursionError):
+            return None
+    return usage_in_body(body)
+
+
+def _line_body(text: bytes) -> bytes:
+    return bytes(_NATIVE.decode(text).response.body)
 
 
 def usage_of_batch(used: ProviderUsage | None) -> Usage | None:

@@ -147,8 +147,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def attempt_key(self) -> str:
-        """Name the latest attempt; the name is unique among all batches."""
-        return f"{self.batch_id}/{self.shard}/{self.attempts[-1].number}"
+        """Name the latest attempt, or that there is none yet; the name is unique among all batches."""
+        return f"{self.batch_id}/{self.shard}/{self.attempts[-1].number if self.attempts else 0}"
 
     @property
     def attempt_place(self) -> tuple[str, int, int, int]:

@@ -10,7 +10,7 @@ import msgspec
 
 from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
-from batchyard.lines import messages
+from batchyard.lines import messages, model_urls
 from batchyard.lines.file_kinds import BOM, REMEDY, kind_of
 from batchyard.lines.messages import MESSAGES
 
@@ -51,6 +51,10 @@ _OTHER_LINES: Final = {
     frozenset({"custom_id", "params"}): (
         f"a request of Anthropic's message batches: here `params` is `body`, and `url` is {MESSAGES!r}"
     ),
+    frozenset({"modelInput"}): (
+        "a record of Bedrock's batch inference: here `recordId` is `custom_id`, `modelInput` is `body`, and `url` is "
+        "'/model/{modelId}/invoke'"
+    ),
     frozenset({"custom_id", "response"}): "a result of a batch, and not a request",
     frozenset({"model", "messages"}): "the body of a request alone",
 }
@@ -84,12 +88,14 @@ def parse_alike(lines: list[bytes], url: str, model: str) -> list[str] | None:
 @lru_cache(maxsize=64)
 def _alike(url: str, model: str) -> Any:  # noqa: ANN401 - a decoder of a type made here
     """Make a decoder that takes only lines of this url and model, not streamed: to compare is cheaper than to decode."""
-    native = messages.SOUND_MEMBERS if url == MESSAGES else []
-    body = msgspec.defstruct(
-        "AlikeBody", [("model", Literal[model]), *native, ("stream", Literal[False] | None, None)], gc=False
-    )
+    native: list[Any] = [("model", Literal[model]), *(messages.SOUND_MEMBERS if url == MESSAGES else [])]
+    spelled: Any = Literal[url]
+    if (in_url := model_urls.read(url)) is not None:
+        native = [("model", Literal[model] | None, None), ("modelId", Literal[model] | None, None)]
+        spelled = Literal[in_url.spellings]
+    body = msgspec.defstruct("AlikeBody", [*native, ("stream", Literal[False] | None, None)], gc=False)
     line = msgspec.defstruct(
-        "AlikeLine", [("custom_id", str), ("method", Literal["POST"]), ("url", Literal[url]), ("body", body)], gc=False
+        "AlikeLine", [("custom_id", str), ("method", Literal["POST"]), ("url", spelled), ("body", body)], gc=False
     )
     return msgspec.json.Decoder(line)
 
@@ -106,7 +112,7 @@ def fault_of(line: Line, endpoint: str | None, urls: Set[str] = ENDPOINTS) -> Ba
     """
     if line.url not in urls or (endpoint is not None and line.url != endpoint):
         expected = endpoint or "one of " + ", ".join(sorted(urls))
-        return BatchError("invalid_url", f"The url {_shown(line.url)} is not {expected}. Change `url`.", "url")
+        return BatchError("invalid_url", f"The url {shown(line.url)} is not {expected}. Change `url`.", "url")
     if line.body.stream is True:
         return BatchError(
             "streaming_unsupported", "A batch cannot stream. Remove `stream` from the body.", "body.stream"
@@ -124,7 +130,7 @@ def fault_of(line: Line, endpoint: str | None, urls: Set[str] = ENDPOINTS) -> Ba
 def duplicate(custom_id: str, first: int | None = None) -> BatchError:
     """Say that an earlier line has this custom_id: the line with the number `first`, if that is known."""
     earlier = f"line {first:,}" if first else "an earlier line"
-    message = f"The custom_id {_shown(custom_id)} is used by {earlier}. Each must be unique in the file."
+    message = f"The custom_id {shown(custom_id)} is used by {earlier}. Each must be unique in the file."
     return BatchError(DUPLICATE, message, "custom_id")
 
 
@@ -207,9 +213,9 @@ def _member(members: dict[str, Any]) -> BatchError | None:
             return BatchError("invalid_type", f"The parameter '{name}' must be {said}.", name)
     if members["method"] != "POST":
         return BatchError(
-            "invalid_value", f"The method {_shown(members['method'])} is not POST. Change `method`.", "method"
+            "invalid_value", f"The method {shown(members['method'])} is not POST. Change `method`.", "method"
         )
-    return _model(members["body"])
+    return None if model_urls.read(members["url"]) else _model(members["body"])
 
 
 def _missing(names: list[str], members: dict[str, Any]) -> BatchError:
@@ -229,6 +235,7 @@ def _model(body: dict[str, Any]) -> BatchError | None:
     return None
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """Quote the first characters of a text."""
     short = text if len(text) <= SHOWN_TEXT else text[:SHOWN_TEXT] + "…"
     return repr(short.encode("utf-8", "replace").decode())

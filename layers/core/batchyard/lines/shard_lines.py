@@ -126,6 +126,20 @@ class ShardLines(msgspec.Struct, eq=False, dict=True):  # the dict is for what i
         self.source, self.pieces = source, pieces
         self.__dict__.pop("offsets", None)
 
+    def with_tail_before(self, count: int, last: "ShardLines") -> "tuple[ShardLines, ShardLines]":
+        """Return this list without its last lines, and `last` with them before its own; both lists are of one target."""
+        kept = ShardLines(self.shard, self.endpoint, self.model, provider=self.provider)
+        grown = ShardLines(last.shard, last.endpoint, last.model, provider=last.provider)
+        kept._append(self, range(len(self) - count))
+        grown._append(self, range(len(self) - count, len(self)))
+        grown._append(last, range(len(last)))
+        return kept, grown
+
+    def _append(self, other: "ShardLines", ordinals: range) -> None:
+        for ordinal in ordinals:
+            place = Place(other.positions[ordinal], other.numbers[ordinal], other.offsets[ordinal])
+            self.add(place, [other.custom_ids[ordinal]], [other.sizes[ordinal]])
+
     def _extents(self) -> Iterator[tuple[Extent, int]]:
         """Yield each extent and the count of its lines."""
         extents = [Extent(*self.extents[at : at + EXTENT]) for at in range(0, len(self.extents), EXTENT)]

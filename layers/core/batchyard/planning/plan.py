@@ -195,7 +195,7 @@ def _finish(
 ) -> None:
     """Do what can only be done at the end of the input."""
     if not scan.progress.whole_input_checked:
-        for shard in scan.open_shards():
+        for shard in scan.last_shards():
             _write(services, batch, shard, scan.progress)
         if scan.parent is not None:
             scan.parent.finish()

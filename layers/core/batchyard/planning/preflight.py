@@ -19,6 +19,7 @@ from batchyard.lines.unfinished import Unfinished
 from batchyard.planning.output_limits import ASSUMED_OUTPUT, OutputLimits
 from batchyard.planning.progress import PlanProgress, TargetSize
 from batchyard.planning.whole_input import EMPTY
+from batchyard.providers.account import Account
 from batchyard.services import Services
 
 # The sums are of all models, but only so many are shown, with so many characters of their names. A record holds 400 KB and an
@@ -40,6 +41,8 @@ class ModelEstimate(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     lines: int
     shards: int
+    #: Lines that go one by one, at the full price, as the provider takes no batch of so few.
+    lines_one_by_one: int
     bytes: int
     estimated_input_tokens: int
     estimated_output_tokens: int
@@ -64,6 +67,8 @@ class Preflight(msgspec.Struct, frozen=True, kw_only=True):
     #: Of those that would be sent, by the name of the provider.
     lines_by_provider: dict[str, int]
     shards: int
+    #: Lines that go one by one, at the full price, as their provider takes no batch of so few.
+    lines_one_by_one: int
     bytes: int
     estimated_input_tokens: int
     estimated_output_tokens: int
@@ -89,6 +94,8 @@ def sum_up_targets(services: Services, batch: Batch, progress: PlanProgress, bud
         size = sizes.setdefault(target, TargetSize(*target))
         size.lines += len(ordinals)
         size.shards += bool(ordinals)
+        few = len(ordinals) < services.account(shard.provider).facts.least_lines
+        size.one_by_one += len(ordinals) if few else 0
         size.bytes += sum(shard.sizes[ordinal] for ordinal in ordinals)
         progress.target_sizes, progress.sized_shards = list(sizes.values()), number + 1
 
@@ -109,6 +116,7 @@ def preflight(services: Services, progress: PlanProgress) -> Preflight:
         would_run=not progress.errors_total,
         lines_by_provider=_by_provider(models),
         shards=sum(each.shards for each in models),
+        lines_one_by_one=sum(each.lines_one_by_one for each in models),
         bytes=sum(each.bytes for each in models),
         estimated_input_tokens=sum(each.estimated_input_tokens for each in models),
         estimated_output_tokens=sum(each.estimated_output_tokens for each in models),
@@ -172,15 +180,18 @@ def _estimate(services: Services, size: TargetSize, limits: OutputLimits) -> Mod
     inputs = estimated(size.bytes)
     answers = allowed * size.lines // limits.lines  # the limits are those of skipped duplicates, too
     account = services.account(size.provider)
-    price = account.prices.of(size.model, size.endpoint)
-    cost = account.prices.cost(Usage(inputs, 0, answers), size.model, size.endpoint)
-    usd = Decimal(cost.amount) / PER_DOLLAR if price else None
+    price, used = account.prices.of(size.model, size.endpoint), Usage(inputs, 0, answers)
+    usd = _share(account, size, used, size.lines - size.one_by_one) if price else None
+    if usd is not None and size.one_by_one:
+        single = _share(account, size, used, size.one_by_one, batch=False)
+        usd = None if single is None else usd + single
     return ModelEstimate(
         model=size.model[:SHOWN_NAME],
         endpoint=size.endpoint,
         provider=account.name,
         lines=size.lines,
         shards=size.shards,
+        lines_one_by_one=size.one_by_one,
         bytes=size.bytes,
         estimated_input_tokens=inputs,
         estimated_output_tokens=answers,
@@ -189,3 +200,9 @@ def _estimate(services: Services, size: TargetSize, limits: OutputLimits) -> Mod
         price_basis=price.basis if price else None,
         waves=None,
     )
+
+
+def _share(account: Account, size: TargetSize, used: Usage, lines: int, *, batch: bool = True) -> Decimal | None:
+    """Return the dollars of some lines of a target that uses so many tokens; None without a price."""
+    cost = account.prices.cost(used, size.model, size.endpoint, batch=batch)
+    return None if cost.unpriced else Decimal(cost.amount) * lines / size.lines / PER_DOLLAR

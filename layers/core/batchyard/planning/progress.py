@@ -29,6 +29,8 @@ class TargetSize(msgspec.Struct):
     shards: int = 0
     #: Of the lines, as they are uploaded.
     bytes: int = 0
+    #: Lines of shards with fewer than a batch may have: they go one by one, at the full price.
+    one_by_one: int = 0
 
 
 class TakenRun(msgspec.Struct, frozen=True, array_like=True):

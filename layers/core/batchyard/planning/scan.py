@@ -7,7 +7,7 @@ import msgspec
 
 from batchyard.domain import outcomes
 from batchyard.domain.batch import SHOWN_ERRORS, BatchError
-from batchyard.lines import messages
+from batchyard.lines import messages, model_lines
 from batchyard.lines.blocks import LineBlock, blocks
 from batchyard.lines.line import (
     Line,
@@ -76,7 +76,12 @@ class InputScan:
             yield None
 
     def open_shards(self) -> list[ShardLines]:
-        """Return the shards that are not full."""
+        """Return the shards that are not full, or may yet give lines to one."""
+        return self._splitter.open_shards()
+
+    def last_shards(self) -> list[ShardLines]:
+        """Return these shards at the end of the input, as they are to be sent."""
+        self._splitter.share_out(self._targets.limits)
         return self._splitter.open_shards()
 
     def add_error(self, error: BatchError, number: int | None = None) -> None:
@@ -148,7 +153,7 @@ class InputScan:
             return
         self._limits = limits
         self.progress.providers.add(limits.provider)
-        self.progress.endpoint = self.progress.endpoint or line.url
+        self.progress.endpoint = self.progress.endpoint or self._endpoint or line.url
         self.progress.models.add(line.body.model)
         self._latest = None if is_of_embeddings(line.url) else (line.url, line.body.model)
         if self._meter is not None:
@@ -187,6 +192,8 @@ class InputScan:
         try:
             line = parse(text)
         except ValueError:
-            return diagnose(text)
+            return model_lines.read(text, self._endpoint) or diagnose(text)
         fault = fault_of(line, self._endpoint, self._targets.urls)
-        return fault or (messages.fault_in(text) if line.url == messages.MESSAGES else None) or line
+        if fault is not None:
+            return model_lines.read(text, self._endpoint) or fault
+        return (messages.fault_in(text) if line.url == messages.MESSAGES else None) or line

@@ -14,6 +14,8 @@ from batchyard.providers.account import Account
 from batchyard.providers.windows import windows_of
 from batchyard.services import Services
 
+Target = tuple[str, str]  # url and model
+
 MOST_TARGETS: Final = 1_000  # in one batch; each has an open shard
 MOST_KNOWN: Final = 10_000  # targets that are remembered, though their lines may be bad
 MOST_OPEN: Final = 1_000_000  # lines of all open shards; beyond, the longest shard is closed before it is full
@@ -38,6 +40,8 @@ class ShardLimits(msgspec.Struct, frozen=True):
     provider: str = ""
     #: Bytes that each line has more in the upload than in the input.
     growth: int = 0
+    #: The fewest requests that make a provider batch; fewer go one by one.
+    least: int = 1
 
     @property
     def longest_line(self) -> int:
@@ -61,7 +65,7 @@ class Targets:
     ) -> None:  # fmt: skip
         """Keep the limits by provider; `choose` names the provider of a url and a model, and `fault` says that none is.
 
-        `urls` are all that any of the providers takes.
+        `urls` are all that any of the providers takes, but for those with a model in them.
         """
         self._by_provider, self._choose, self.fault, self.urls = limits, choose, fault, urls
         self._known = dict[tuple[str, str], ShardLimits | None]()
@@ -99,7 +103,7 @@ def targets_of(services: Services, wanted: str | None, window: str, growth: int 
         return routing.no_window(entry.name, window, windows[entry.name])
 
     limits = {account.name: _shard_limits(account, services.now(), growth) for account in accounts}
-    own = {url for account in accounts for url in account.facts.endpoints}
+    own = {url for account in accounts for url in account.facts.endpoints if "*" not in url}
     return Targets(limits, choose, fault, ENDPOINTS | own)
 
 
@@ -108,22 +112,30 @@ def _shard_limits(account: Account, now: int, growth: int) -> ShardLimits:
     return ShardLimits(
         entry.max_requests_per_shard, entry.max_bytes_per_shard, entry.max_embedding_inputs_per_shard,
         entry.max_tokens_per_shard, learned or 0, most - growth if most else 0, account.name, growth,
+        account.facts.least_lines,
     )  # fmt: skip
 
 
 class Splitter:
-    """Fill one open shard for each target; the first line that does not fit closes the shard."""
+    """Fill one open shard for each target; the first line that does not fit closes the shard.
+
+    Where a provider batch needs a least number of lines, the shard that closed last is held: the next may need some of it.
+    """
 
     def __init__(self, shards: int = 0, opened: Iterable[ShardLines] = ()) -> None:
-        """Start with no shard, or go on after `shards` shards, of which `opened` are open."""
-        self._open = {(shard.endpoint, shard.model): shard for shard in opened}
+        """Start with no shard, or go on after `shards` shards, of which `opened` are open or held."""
+        self._open, self._held = dict[Target, ShardLines](), dict[Target, ShardLines]()
+        for shard in sorted(opened, key=lambda each: each.shard):
+            if (before := self._open.get(_target(shard))) is not None:
+                self._held[_target(shard)] = before
+            self._open[_target(shard)] = shard
         self._targets = set(self._open)
-        self._lines = sum(map(len, self._open.values()))
-        self._text = sum(map(_text, self._open.values()))
+        self._lines = sum(map(len, self.open_shards()))
+        self._text = sum(map(_text, self.open_shards()))
         self.shards = shards
 
     def add(self, place: Place, size: int, line: Line, limits: ShardLimits) -> ShardLines | None:
-        """Put a line into its shard, which has these limits; return the shard that this closed, if any."""
+        """Put a line into its shard, which has these limits; return the shard that this completed, if any."""
         target = (line.url, line.body.model)
         inputs = embedding_inputs(line)
         shard = self._open.get(target)
@@ -131,6 +143,9 @@ class Splitter:
         if shard is None or closed is not None:
             shard = self._open[target] = ShardLines(self.shards, *target, provider=limits.provider)
             self.shards += 1
+        if closed is not None and limits.least > 1:
+            before = self._held.get(target)
+            self._held[target], closed = closed, before
         self._count([line.custom_id], closed)
         self._targets.add(target)
         shard.add(place, [line.custom_id], [size])
@@ -142,15 +157,16 @@ class Splitter:
         self._text += sum(map(len, added)) - (_text(closed) if closed else 0)
 
     def _overflow(self) -> ShardLines | None:
-        """Close the longest shard if the open shards hold too much."""
+        """Close the longest shard if the open and held shards hold too much."""
         if self._lines <= MOST_OPEN and self._text <= MOST_OPEN_TEXT:
             return None
-        longest = max(self._open.values(), key=len if self._lines > MOST_OPEN else _text)
+        longest = max(self.open_shards(), key=len if self._lines > MOST_OPEN else _text)
         self._count([], longest)
-        return self._open.pop((longest.endpoint, longest.model))
+        target = _target(longest)
+        return (self._open if self._open.get(target) is longest else self._held).pop(target)
 
     def add_alike(
-        self, place: Place, target: tuple[str, str], custom_ids: list[str], sizes: list[int], limits: ShardLimits
+        self, place: Place, target: Target, custom_ids: list[str], sizes: list[int], limits: ShardLimits
     ) -> bool:
         """Put neighbouring lines of one target, without embedding inputs, into the open shard; False if not all of them fit."""
         shard, size = self._open.get(target), sum(sizes)
@@ -165,8 +181,18 @@ class Splitter:
         return (line.url, line.body.model) in self._targets or len(self._targets) < MOST_TARGETS
 
     def open_shards(self) -> list[ShardLines]:
-        """Return the shards that are open."""
-        return list(self._open.values())
+        """Return the shards that are open or held."""
+        return [*self._open.values(), *self._held.values()]
+
+    def share_out(self, limits: Callable[[str, str], ShardLimits | None]) -> None:
+        """Fill the last shard of each target up to the least number of lines, from the one before; `limits` are a target's.
+
+        To do so again changes nothing.
+        """
+        for target, before in self._held.items():
+            found, last = limits(*target), self._open.get(target)
+            if found is not None and last is not None and last.provider == before.provider:
+                self._held[target], self._open[target] = _shared_out(before, last, found)
 
 
 def _fits(shard: ShardLines, limits: ShardLimits, size: int, inputs: int) -> bool:
@@ -174,6 +200,20 @@ def _fits(shard: ShardLines, limits: ShardLimits, size: int, inputs: int) -> boo
         return False
     enough = shard.embedding_inputs + inputs <= limits.embedding_inputs
     return enough and limits.fit(len(shard) + 1, shard.size + size)
+
+
+def _shared_out(before: ShardLines, last: ShardLines, limits: ShardLimits) -> tuple[ShardLines, ShardLines]:
+    """Move lines from the end of a shard to the next one, as many as this needs; none if one of the two would lack some."""
+    count = limits.least - len(last)
+    left = len(before) - count
+    if count <= 0 or left < limits.least or last.embedding_inputs:
+        return before, last
+    fits = limits.fit(limits.least, last.size + sum(before.sizes[left:]))
+    return before.with_tail_before(count, last) if fits else (before, last)
+
+
+def _target(shard: ShardLines) -> Target:
+    return shard.endpoint, shard.model
 
 
 def _text(shard: ShardLines) -> int:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batch_client import Dialect, Facts, Profile
+    from batchyard.adapters.bucket import Bucket
     from batchyard.adapters.creation_store import CreationStore
     from batchyard.adapters.secrets_manager import Secret
     from batchyard.adapters.token_ledger_store import TokenLedgerStore
@@ -16,19 +17,23 @@ if TYPE_CHECKING:
     from batchyard.costs.prices import Prices
     from batchyard.domain.batch import Batch
     from batchyard.providers.entries import Entry
+    from batchyard.providers.objects import BucketFolder
     from batchyard.settings import Settings
 
 T = TypeVar("T")
+LOOK_AGAIN = 600.0  # seconds after which a secret without an access key is read again
 
 
 class Account:
     """What belongs to one provider alone; each part is imported and built when it is first used."""
 
     def __init__(
-        self, settings: Settings, entry: Entry, secret: Callable[[], Secret], dialect: Dialect | None = None
-    ) -> None:
+        self, settings: Settings, entry: Entry, secret: Callable[[], Secret], bucket: Callable[[], Bucket],
+        dialect: Dialect | None = None,
+    ) -> None:  # fmt: skip
         """Keep what the settings say; `secret` returns the secret with the key, `dialect` takes the place of the client."""
-        self._entry, self._settings, self._secret, self._dialect = entry, settings, secret, dialect
+        self._entry, self._settings, self._secret, self._bucket = entry, settings, secret, bucket
+        self._dialect = dialect
 
     @property
     def name(self) -> str:
@@ -114,9 +119,18 @@ class Account:
         # The state machine repeats what takes longer, and submit relies on a create that ends in time.
         retry = RetryPolicy(total=30.0)
         profile = self.profile
-        key = self.key if profile.signing is None else RoleSigner()
+        key = self.key if profile.signing is None else RoleSigner(self._access_key)
         client = BatchClient(key, self._entry.base_url, profile=profile, headers=self._entry.headers, retry=retry)
-        return MeasuredProvider(speak(client, ATTEMPT_LABEL))
+        return MeasuredProvider(speak(client, ATTEMPT_LABEL, self.objects))
+
+    @property
+    def objects(self) -> BucketFolder:
+        """The folder of the data bucket in which the provider reads and writes, if it does so by itself."""
+        from batchyard.domain.object_keys import provider_folder
+        from batchyard.providers.objects import BucketFolder
+
+        role = self._entry.role or self._settings.provider_role_arn
+        return BucketFolder(self._bucket, provider_folder(self.name), role)
 
     def key(self) -> str:
         """Return the API key; raises KeyMissing, which a shard waits for as for any word of an operator."""
@@ -136,6 +150,19 @@ class Account:
             return read_keys(self.secret())[self.name]
         except (KeyError, ValueError) as error:
             raise SecretMissing(f"the secret {self.secret.name} has no key of {self.name}") from error
+
+    def _access_key(self) -> str | None:
+        """Return the access key that signs in place of the function's role; None if the secret holds none."""
+        import re
+
+        from batchyard.providers.keys import ACCESS_KEY, read_keys
+
+        text = self.secret.if_stored(LOOK_AGAIN) or ""
+        try:
+            text = read_keys(text).get(self.name, "") if self._settings.providers else text
+        except ValueError:  # nothing is stored, or the key of one provider
+            return None
+        return text if re.fullmatch(ACCESS_KEY, text) else None
 
     def ask(self, call: Callable[[Dialect], T]) -> T:
         """Call the provider; if the key is refused or cannot be sent, read the key again, and call once more."""

@@ -13,7 +13,7 @@ from batchyard.domain.batch import window_seconds
 from batchyard.domain.errors import SettingsError, meant
 from batchyard.domain.token_limits import configured_limit
 from batchyard.providers.headers import check_headers
-from batchyard.providers.urls import check_urls, profile_of, with_urls
+from batchyard.providers.urls import check_required, check_urls, profile_of, with_urls
 from batchyard.providers.windows import Windows
 from batchyard.settings import Limits, Settings
 
@@ -35,12 +35,14 @@ class Entry(Limits, frozen=True, kw_only=True):
     models: tuple[str, ...] = ANY
     #: Patterns of the urls of lines that it gets.
     urls: tuple[str, ...] = ANY
-    #: Urls that it never gets, whatever pattern they match: they are those of other services.
+    #: Patterns of urls that it never gets, whatever `urls` match, unless these name them: they are those of other services.
     foreign_urls: frozenset[str] = frozenset()
     #: More headers of every call.
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     #: The window of its provider batches; empty for that of each batch.
     completion_window: str = ""
+    #: The ARN of the role by which it reads and writes the bucket by itself; empty for that of the stack.
+    role: str = ""
     #: The user's own prices for it, as JSON text; empty for those of the stack.
     price_list: str = ""
 
@@ -49,7 +51,18 @@ class Entry(Limits, frozen=True, kw_only=True):
 LIMITS: Final = Limits.__struct_fields__
 #: The limits of which 0 would leave no room for any line.
 AT_LEAST_ONE: Final = LIMITS[:3]
-MEMBERS: Final = ("base_url", "profile", "models", "urls", "completion_window", "price_list", "headers", *LIMITS)
+MEMBERS: Final = (
+    "base_url",
+    "profile",
+    "models",
+    "urls",
+    "completion_window",
+    "role",
+    "price_list",
+    "headers",
+    *LIMITS,
+)
+ROLE: Final = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]{1,512}"
 DESCRIBED: Final = "See docs/providers.md."
 
 
@@ -69,10 +82,13 @@ def entries(settings: Settings) -> list[Entry]:
     name = urlsplit(settings.provider_base_url).netloc.rpartition("@")[2].lower()
     only = Entry(name=name, base_url=settings.provider_base_url, profile=settings.provider_profile, **limits)
     try:
+        check_required(only)
         _check_region(only)
         return with_urls([only])
     except InvalidArgumentError as error:
         raise SettingsError(f"ProviderProfile: {error.message}.") from error
+    except ValueError as error:
+        raise SettingsError(f"ProviderProfile: {error}, as only Providers can. {DESCRIBED}") from error
 
 
 def described(text: str, limits: dict[str, Any] | None = None) -> list[Entry]:
@@ -159,9 +175,12 @@ def _check_values(where: str, entry: Entry) -> None:
         least = 1 if name in AT_LEAST_ONE else 0
         if isinstance(value := getattr(entry, name), int) and value < least:
             raise SettingsError(f"{where}: {name} must be at least {least}, not {value}.")
+    if entry.role and not re.fullmatch(ROLE, entry.role):
+        raise SettingsError(f"{where}: role must be the ARN of a role, such as arn:aws:iam::123456789012:role/batches.")
     try:
         check_urls(entry)
         check_headers(entry.headers)
+        check_required(entry)
         _check_window(entry)
         _check_region(entry)
         configured_limit(entry.max_enqueued_tokens, "")

@@ -6,6 +6,8 @@ from typing import Any
 from batchyard.domain import nesting
 
 PLAIN = r"[!-~]+"
+#: What signs in place of the role of a function: `ID:SECRET`, or `ID:SECRET:TOKEN` of a session.
+ACCESS_KEY = r"A[KS]IA[A-Z0-9]{8,124}:[!-9;-~]{8,200}(:[!-9;-~]{8,4000})?"
 
 
 def read_keys(text: str) -> dict[str, str]:

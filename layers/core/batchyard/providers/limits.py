@@ -13,7 +13,10 @@ UNITS: Final = {"tokens": "enqueued tokens", "requests": "requests that wait", "
 
 
 def narrowed(entry: "Entry", facts: "Facts") -> "Entry":
-    """Return the settings of a provider with no limit above that of the service; a fact that is not known bounds nothing."""
+    """Return the settings of a provider with no limit above that of the service; a fact that is not known bounds nothing.
+
+    A shard may hold as many requests as the service wants at least.
+    """
     requests, size, inputs = (
         entry.max_requests_per_shard,
         entry.max_bytes_per_shard,
@@ -21,7 +24,7 @@ def narrowed(entry: "Entry", facts: "Facts") -> "Entry":
     )
     return msgspec.structs.replace(
         entry,
-        max_requests_per_shard=_smaller(requests, facts.most_lines),
+        max_requests_per_shard=max(_smaller(requests, facts.most_lines), facts.least_lines),
         max_bytes_per_shard=_smaller(size, facts.most_bytes),
         # Each request of embeddings has an input at least.
         max_embedding_inputs_per_shard=_smaller(_smaller(inputs, facts.most_inputs), facts.most_embedding_lines),

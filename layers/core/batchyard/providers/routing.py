@@ -27,7 +27,9 @@ def takes(entry: Entry, url: str, model: str) -> bool:
 
 def takes_url(entry: Entry, url: str) -> bool:
     """Tell whether a provider gets lines of this url, of some model."""
-    return url not in entry.foreign_urls and _matches(entry.urls, url)
+    if _matches(entry.foreign_urls, url) and url not in entry.urls:
+        return False
+    return _matches(entry.urls, url)
 
 
 def takes_model(entry: Entry, model: str) -> bool:
@@ -64,4 +66,4 @@ def _matches(patterns: Iterable[str], text: str) -> bool:
 def _told(entry: Entry, url: str) -> str:
     models = ", ".join(entry.models) if entry.models != ("*",) else "any model"
     urls = f"{models} at {', '.join(entry.urls)}" if entry.urls != ("*",) else models
-    return f"{urls}, but not at {url}" if url in entry.foreign_urls else urls
+    return f"{urls}, but not at {url}" if _matches(entry.foreign_urls, url) else urls

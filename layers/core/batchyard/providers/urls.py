@@ -24,8 +24,16 @@ def check_urls(entry: "Entry") -> None:
     for pattern in entry.urls:
         if facts.endpoints_alone and not any(fnmatchcase(url, pattern) for url in facts.endpoints):
             raise ValueError(f"urls: {profile.name} takes {', '.join(facts.endpoints)} alone, and not {pattern[:64]!r}")
-        if not facts.any_url and pattern in _of_others(profile, PROFILES.values()):
+        foreign = () if facts.any_url else _of_others(profile, PROFILES.values())
+        if any(pattern == url or fnmatchcase(pattern, url) for url in foreign):
             raise ValueError(f"urls: {profile.name} does not take {pattern!r}, which is a url of another service")
+
+
+def check_required(entry: "Entry") -> None:
+    """Raise ValueError for a header that the service needs and that the settings do not name."""
+    profile = profile_of(entry)
+    if missing := [name for name in profile.required_headers if name not in entry.headers]:
+        raise ValueError(f"{profile.name} needs the header {missing[0]!r}: name it in headers")
 
 
 def with_urls(entries: Iterable["Entry"]) -> list["Entry"]:

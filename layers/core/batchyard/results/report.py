@@ -15,7 +15,7 @@ from batchyard.planning.summary import Summary, shown_input
 from batchyard.planning.taken_over import history
 from batchyard.results.join import Result, Tally
 
-FAULTS: Final = ("strays", "mended", "empty", "never_came")
+FAULTS: Final = ("strays", "mended", "empty", "unmetered", "never_came")
 PACKAGES: Final = ("aws-lambda-powertools", "boto3", "msgspec", "requests")
 
 
@@ -38,6 +38,7 @@ def report(
         "errors": {**_result(errors, tally.failed), "by_code": dict(sorted(tally.codes.items()))},
         "outcomes_equal_lines": tally.succeeded + tally.failed == summary.lines,
         "answers": _answers(shards),
+        "lines_one_by_one": sum(attempt.sent for shard in shards for attempt in shard.attempts if attempt.direct),
         "usage": (batch.usage or Usage()).shape(),
         "cost": msgspec.json.decode(batch.priced or "null"),
         "shards": [_shard(shard) for shard in shards],

@@ -15,6 +15,7 @@ from batchyard.domain import outcomes
 from batchyard.domain.errors import BatchyardError, DiskFull, TooSlow
 from batchyard.domain.policy import OPERATOR, Outcome
 from batchyard.domain.step import TimeBudget
+from batchyard.lines import model_urls
 from batchyard.lines.blocks import LineBlock, blocks
 from batchyard.lines.file_kinds import BOM
 from batchyard.lines.successes import is_empty, successes
@@ -36,13 +37,15 @@ class Answers:
     """
 
     def __init__(
-        self, custom_ids: Iterable[str], seconds_left: Callable[[], float] = lambda: math.inf,
+        self, custom_ids: Iterable[str], seconds_left: Callable[[], float] = lambda: math.inf, endpoint: str = "",
         give_back: Callable[[int, bytes], bytes] | None = None,
     ) -> None:  # fmt: skip
         """Expect answers to these requests; taking or giving them raises TooSlow when `seconds_left` runs low.
 
-        `give_back` makes of a line what is handed out for a request, where the requests went by other names than their own.
+        The `endpoint` tells whether the tokens are told in the words of each model. `give_back` makes of a line what is
+        handed out for a request, where the requests went by other names than their own.
         """
+        self._native = model_urls.operation_of(endpoint) is not None
         self._budget, self._give_back = TimeBudget(seconds_left), give_back
         self._indexes = {custom_id: index for index, custom_id in enumerate(custom_ids)}
         count = len(self._indexes)
@@ -56,6 +59,8 @@ class Answers:
         self._end = 0
         self.strays = 0
         self.usage = Usage()
+        #: Successes that do not tell their tokens in words that are known: of a kind of answers that may say nothing.
+        self.unmetered = 0
 
     def __enter__(self) -> "Answers":
         """Begin."""
@@ -191,7 +196,7 @@ class Answers:
 
     def _take_successes(self, block: LineBlock, start: int) -> bool:
         """Take lines at once if all are plain successes, each the only answer to its request so far."""
-        found = successes(block.lines)
+        found = None if self._native else successes(block.lines)
         if found is None:
             return False
         indexes = list(map(self._indexes.get, found.custom_ids, repeat(-1)))
@@ -224,7 +229,9 @@ class Answers:
         if outcome is not Outcome.SUCCEEDED:
             self._codes[index] = outcomes.code_of(answer)
             return
-        used = outcomes.usage_of(answer)
+        used = outcomes.usage_in_line(text) if self._native else outcomes.usage_of(answer)
+        self.unmetered += used is None
+        used = used or Usage()
         self.usage += used
         if used == Usage() and is_empty(text):
             self._empty.add(index)

@@ -35,8 +35,8 @@ def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, end: En
     ended = with_attempt_members(
         shard, provider_status=status, end=end, ended_at=turn.services.now(), succeeded=len(outcome.output),
         failed=len(outcome.errors), transient=len(outcome.transient), strays=outcome.answers.strays, runs=outcome.runs,
-        mended=outcome.answers.mended, empty=outcome.answers.empty, not_accepted=outcome.not_accepted, usage=used,
-        cost=turn.cost(used),
+        mended=outcome.answers.mended, empty=outcome.answers.empty, unmetered=outcome.answers.unmetered,
+        not_accepted=outcome.not_accepted, usage=used, cost=turn.cost(used),
     )  # fmt: skip
     return with_members(
         ended, unfinished=len(outcome.unfinished), unfinished_key=outcome.key, file_id=None, codes=outcome.codes,

@@ -86,7 +86,7 @@ def _take(turn: Turn, seen: Look, seconds_left: Callable[[], float]) -> Step:
     sent = Unfinished.read(turn.services.bucket, turn.shard.unfinished_key, len(lines))
     asked = _CustomIds(names_of(lines, gathered=turn.batch.gathered), sent, turn.attempt.lines)
     give_back = giving_back(lines, sent.ordinals) if turn.batch.gathered else None
-    with Answers(asked, seconds_left, give_back) as answers:
+    with Answers(asked, seconds_left, turn.shard.endpoint, give_back) as answers:
         for name in seen.results:
             error = _read(turn, answers, name, asked)
             gone = isinstance(error, NotFoundError)
@@ -102,7 +102,9 @@ def _take(turn: Turn, seen: Look, seconds_left: Callable[[], float]) -> Step:
             return react_to_failed_batch(turn, seen)
         turn.fence()
         outcome = AttemptOutcome(turn, lines, sent, answers)
-        usage = with_pictures(usage_of_batch(seen.usage), answers.usage)
+        told = usage_of_batch(seen.usage)
+        answers.unmetered = 0 if told else answers.unmetered
+        usage = with_pictures(told, answers.usage)
         ended = with_attempt_ended(turn, outcome, seen.status, end_of(seen), usage)
         return end_attempt(turn, with_files_to_delete(ended, *seen.results), outcome)
 

@@ -1,4 +1,4 @@
-"""Finish the tail of a shard: its few unfinished lines are sent one by one, and answered at once.
+"""Send the few unfinished lines of a shard one by one: its tail at the deadline, or fewer lines than a batch may have.
 
 No line is paid twice. The record says which lines go out before they go, and each answer is stored as it comes. A line
 that was sent and has no answer may have been run, so the line is not sent again: `outcome_unknown` is its outcome.
@@ -56,6 +56,11 @@ class _Request(msgspec.Struct):
     body: msgspec.Raw
 
 
+def is_too_few(account: Account, shard: Shard) -> bool:
+    """Tell whether the service takes no batch of so few lines as are unfinished: they go one by one, whatever the deadline."""
+    return shard.unfinished < account.facts.least_lines and shard.endpoint not in ONLY_BY_BATCH
+
+
 def is_due(settings: Settings, window: str, shard: Shard) -> bool:
     """Tell whether the next attempt sends one by one: the last provider batch met its deadline, and the budget is enough.
 
@@ -80,7 +85,8 @@ def send_tail(turn: Turn, lines: ShardLines) -> Step:
     sent = Unfinished.read(turn.services.bucket, turn.shard.unfinished_key, len(lines))
     names = names_of(lines, gathered=turn.batch.gathered)
     give_back = giving_back(lines, sent.ordinals) if turn.batch.gathered else None
-    with Answers((names[ordinal] for ordinal in sent.ordinals), give_back=give_back) as answers:
+    asked = (names[ordinal] for ordinal in sent.ordinals)
+    with Answers(asked, endpoint=turn.shard.endpoint, give_back=give_back) as answers:
         try:
             return _Tail(turn, lines, sent, answers).run()
         except KeyMissing as error:  # nothing of this handful was sent, nor written down as sent
@@ -94,6 +100,7 @@ class _Tail:
         self._turn, self._services, self._lines = turn, turn.services, lines
         self._unfinished, self._answers = unfinished, answers
         self._input_gone, self._flex = False, turn.attempt.tier == FLEX
+        self._not_run: BatchClientError | None = None  # the last refusal of a line that was not run, in this invocation
         self._longest = FLEX_LONGEST_SEND if self._flex else LONGEST_SEND
 
     def run(self) -> Step:
@@ -138,11 +145,18 @@ class _Tail:
         except InputGone:
             self._input_gone = True  # Submit gives these lines, and all that are left, their error
             return
-        self._turn.account.key()  # read before there are threads to share it
+        self._read_key()
         shard = self._turn.shard
         self._turn.save(with_attempt_members(shard, sent=indexes.stop, sending_at=self._services.now()))
         logger.info("sending lines one by one", batch_id=shard.batch_id, shard=shard.shard, lines=len(bodies))
         self._gather(dict(zip(indexes, bodies, strict=True)))
+
+    def _read_key(self) -> None:
+        """Read the key, if there is one, and make the client, before there are threads to share them."""
+        account = self._turn.account
+        if account.profile.signing is None:
+            account.key()
+        account.ask(lambda _: None)
 
     def _gather(self, bodies: dict[int, bytes]) -> None:
         unstored = {}
@@ -173,7 +187,9 @@ class _Tail:
                 answer = self._send(body, PATIENCE)
         except BatchClientError as error:
             logger.warning("request not answered", error=type(error).__name__, status=error.status, code=error.code)
-            return direct_answers.not_answered(name, error)
+            line = direct_answers.not_answered(name, error)
+            self._not_run = error if line == direct_answers.not_run(name) else self._not_run
+            return line
         except BatchyardError as error:  # a refused key could not be read anew: nothing was run
             logger.warning("request not sent", error=type(error).__name__)
             return direct_answers.not_run(name)
@@ -201,6 +217,9 @@ class _Tail:
         self._turn.save(self._with_flex_counted())  # a fence, too
         outcome = AttemptOutcome(self._turn, self._lines, self._unfinished, self._answers)
         ended = with_attempt_ended(self._turn, outcome, End.DIRECT, End.DIRECT, self._answers.usage)
+        if self._not_run and not outcome.finished and not self._input_gone and is_too_few(self._turn.account, ended):
+            # No batch comes after these, whose refusal would tell what is wrong, and wait.
+            return failed_calls.retry_create(self._turn, f"POST {ended.endpoint}", self._not_run, ended)
         return end_attempt(self._turn, ended, outcome)
 
     def _with_flex_counted(self) -> Shard:

@@ -24,7 +24,7 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
 from batchyard.shards import create_room, failed_calls, lost_create, provider_files, token_room
-from batchyard.shards.direct import is_due, send_tail, with_direct_attempt
+from batchyard.shards.direct import is_due, is_too_few, send_tail, with_direct_attempt
 from batchyard.shards.pauses import CREATE, LIST, LOOK, LOOK_AT_INPUT, UPLOAD
 from batchyard.shards.play import play
 from batchyard.shards.provider_refusal import react_to_refused_create
@@ -66,7 +66,8 @@ class _Submission:
     def run(self) -> Step:
         turn = self._turn
         if turn.shard.attempt is None:
-            direct = is_due(self._services.settings, turn.window, turn.shard)
+            due = is_due(self._services.settings, turn.window, turn.shard)
+            direct = due or is_too_few(turn.account, turn.shard)
             if reason := turn.why_stopped() or self._why_no_attempt(direct=direct):
                 return self._stop(reason)
             turn.save(self._begun(direct=direct))

@@ -7,9 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import requests
+
+if TYPE_CHECKING:
+    from tests.fakes.s3_server import S3Server
 
 ROOT = Path(__file__).parents[4]
 CHAT: Final = "/v1/chat/completions"
@@ -34,6 +37,8 @@ class Emulator:
         self.url = url
         self.api_key = api_key
         self.process = process
+        #: The bucket that it reads and writes, where a test started one.
+        self.s3: S3Server | None = None
         self.session = requests.Session()
         self.session.headers["Authorization"] = f"Bearer {api_key}"
 

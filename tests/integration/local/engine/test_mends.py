@@ -49,6 +49,14 @@ def an_uploads_event_names_its_version(stack: Probe) -> bool:
     return str(told.get("version-id")) == given["VersionId"]
 
 
+def an_event_of_bedrock_is_taken_and_of_another_service_of_aws_not(stack: Probe) -> bool:
+    def refused(source: str) -> int:
+        entry = {"Source": source, "DetailType": "Batch Inference Job State Change", "Detail": "{}"}
+        return int(stack.clients.other("events").put_events(Entries=[entry])["FailedEntryCount"])
+
+    return (refused("aws.bedrock"), refused("aws.states")) == (0, 1)
+
+
 def a_range_of_a_version_is_read(stack: Probe) -> bool:
     bucket = stack.outputs["BucketName"]
     given = stack.clients.s3.put_object(Bucket=bucket, Key="work/range", Body=b"0123456789")
@@ -207,6 +215,7 @@ OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
     "object_version": an_uploads_event_names_its_version,
     "version_range": a_range_of_a_version_is_read,
     "layer_sharing": two_workers_share_a_layer,
+    "bedrock_events": an_event_of_bedrock_is_taken_and_of_another_service_of_aws_not,
     "options": an_options_reaches_the_function,
     "metric_math_alarm": a_template_may_have_an_alarm_on_metric_math,
     "log_stream": a_stream_bears_the_name_of_its_function,

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_client import PROFILES, SourceError
-from batch_client.dialects.anthropic_lines import HEAD, TAIL, Requests, decode, encode, lines_of, mark_of, number_in
+from batch_client.dialects.anthropic_lines import HEAD, TAIL, Requests, decode, encode, mark_of, number_in
+from batch_client.dialects.lines import lines_of
 from batch_client.upload import StreamedBody
 
 BODY = {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Grüße 🚀"}]}

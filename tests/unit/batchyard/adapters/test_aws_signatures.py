@@ -15,7 +15,7 @@ import requests
 from botocore.credentials import Credentials
 from botocore.exceptions import MetadataRetrievalError
 
-from batch_client import AnthropicDialect, BatchClient, InvalidArgumentError, Job
+from batch_client import AnthropicDialect, BatchClient, BedrockDialect, InvalidArgumentError, Job
 from batchyard.adapters.aws import RoleSigner, region_of
 from batchyard.domain.errors import KeyMissing, StoreError
 from batchyard.domain.policy import Reaction, after_failed_call
@@ -41,7 +41,7 @@ def speak(service: FakeService) -> AnthropicDialect:
     return AnthropicDialect(BatchClient(RoleSigner(), URL, session=session, profile="anthropic-aws", headers=headers))
 
 
-def signature(sent: Sent, headers: Mapping[str, str]) -> str:
+def signature(sent: Sent, headers: Mapping[str, str], of: str = SERVICE) -> str:
     """Reckon the signature of a request (Signature Version 4)."""
     found = re.fullmatch(
         r"AWS4-HMAC-SHA256 Credential=AKIAMADEUP/(\d{8})/([\w-]+)/([\w-]+)/aws4_request, "
@@ -50,7 +50,7 @@ def signature(sent: Sent, headers: Mapping[str, str]) -> str:
     )
     assert found
     day, region, service, names = found.groups()
-    assert (region, service) == (REGION, SERVICE)
+    assert (region, service) == (REGION, of)
     url = urlsplit(sent.url)
     signed = "".join(f"{name}:{headers[name]}\n" for name in names.split(";"))
     body = hashlib.sha256(sent.body).hexdigest()
@@ -97,10 +97,55 @@ def test_a_profile_that_signs_takes_no_key_and_one_with_a_key_no_signer() -> Non
         BatchClient(RoleSigner(), URL, profile="anthropic")
 
 
-def test_a_region_is_that_of_the_host() -> None:
-    assert region_of(URL) == REGION
-    with pytest.raises(InvalidArgumentError, match="region"):
-        region_of("https://localhost/v1")
+def test_a_header_that_the_service_needs_must_be_given() -> None:
+    with pytest.raises(InvalidArgumentError, match="needs the header anthropic-workspace-id"):
+        BatchClient(RoleSigner(), URL, profile="anthropic-aws", headers={"anthropic-beta": "x"})
+
+
+@pytest.mark.parametrize(
+    ("given", "token"), [("AKIAOTHER0001:abc/+=d", None), ("ASIAOTHER0001:abc/+=d:tok/+=en", "tok/+=en")]
+)
+def test_an_access_key_that_is_given_signs_in_place_of_the_role(given: str, token: str | None) -> None:
+    told = RoleSigner(lambda: given).sign("bedrock", "GET", "https://bedrock.us-east-1.amazonaws.com/", {}, "00")
+    assert f"Credential={given[:13]}/" in told["Authorization"]
+    assert told.get("X-Amz-Security-Token") == token
+    assert "abc/+=d" not in str(told)
+
+
+def test_a_region_that_is_given_holds_where_the_address_names_none() -> None:
+    assert region_of("http://127.0.0.1:9/v1", "eu-north-1") == "eu-north-1"
+    assert region_of(URL, "eu-north-1") == REGION
+
+
+@pytest.mark.parametrize(
+    ("url", "region"),
+    [
+        (URL, REGION),
+        ("https://bedrock-runtime.us-gov-west-1.amazonaws.com/openai/v1", "us-gov-west-1"),
+        ("https://vpce-0a1b2c-3d4e.bedrock.ap-southeast-2.vpce.amazonaws.com", "ap-southeast-2"),
+    ],
+)
+def test_a_region_is_that_of_the_host(url: str, region: str) -> None:
+    assert region_of(url) == region
+
+
+def test_an_address_that_names_no_region_is_mended_by_an_operator_but_an_emulator_needs_none() -> None:
+    assert region_of("http://127.0.0.1:4510/v1") == "us-east-1"
+    with pytest.raises(InvalidArgumentError, match="names no region"):
+        region_of("https://gateway.example.com/v1")
+
+
+def test_the_name_of_a_model_is_quoted_once_in_the_url_and_twice_in_what_is_signed() -> None:
+    service = FakeService([answer({})])
+    session = requests.Session()
+    session.mount("https://", service)
+    client = BatchClient(RoleSigner(), f"https://bedrock.{REGION}.amazonaws.com", session=session, profile="bedrock")
+    BedrockDialect(client).send("/model/amazon.nova-lite-v1:0/converse", b"{}")
+    (sent,) = service.sent
+    assert sent.url == f"https://bedrock-runtime.{REGION}.amazonaws.com/model/amazon.nova-lite-v1%3A0/converse"
+    headers = {name.lower(): value for name, value in sent.headers.items()} | {"host": urlsplit(sent.url).netloc}
+    twice = Sent(sent.method, sent.url.replace("%3A", "%253A"), sent.headers, sent.body)
+    assert headers["authorization"].endswith(f"Signature={signature(twice, headers, 'bedrock')}")
 
 
 def test_without_credentials_the_operator_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

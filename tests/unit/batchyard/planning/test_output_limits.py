@@ -66,3 +66,30 @@ def test_sums_are_kept_apart_by_model_and_gone_on_with() -> None:
     for _ in range(2):
         Meter(outputs).add(parse(text), text)
     assert outputs == [OutputLimits("/v1/responses", "m", 3, 17, 0)]
+
+
+@pytest.mark.parametrize(
+    ("body", "tokens", "unlimited"),
+    [
+        ({"inferenceConfig": {"maxTokens": 7}}, 7, 0),
+        ({"inferenceConfig": {"max_new_tokens": 7}}, 7, 0),
+        ({"textGenerationConfig": {"maxTokenCount": 7}}, 7, 0),
+        ({"max_gen_len": 7}, 7, 0),
+        ({"max_tokens": 7, "n": 3}, 7, 0),
+        ({"max_completion_tokens": 8, "max_tokens": 7}, 8, 0),
+        ({"inferenceConfig": None, "max_tokens": 7}, 7, 0),
+        ({"inferenceConfig": "7"}, 0, 1),
+        ({"inferenceConfig": {"maxTokens": "7"}}, 0, 1),
+        ({}, 0, 1),
+    ],
+)
+def test_a_line_with_its_model_in_the_url_allows_what_it_names_in_the_words_of_the_model(
+    body: dict[str, Any], tokens: int, unlimited: int
+) -> None:
+    url = "/model/m/invoke"
+    assert metered(body, url=url) == [OutputLimits(url, "m", 1, tokens, unlimited)]
+
+
+def test_an_embedding_of_a_model_in_the_url_has_no_tokens_of_output() -> None:
+    url, model = "/model/amazon.titan-embed-text-v2:0/invoke", "amazon.titan-embed-text-v2:0"
+    assert metered({"model": model}, url=url) == [OutputLimits(url, model, 1)]

@@ -26,7 +26,12 @@ MADE: st.SearchStrategy[list[Made]] = st.lists(
     max_size=40,
 )
 LIMITS = st.builds(
-    ShardLimits, st.integers(1, 7), st.integers(300, 900), st.integers(4, 9), st.just(0) | st.integers(30, 200)
+    ShardLimits,
+    st.integers(1, 7),
+    st.integers(300, 900),
+    st.integers(4, 9),
+    st.just(0) | st.integers(30, 200),
+    least=st.sampled_from([1, 1, 2, 3, 5]),
 )
 
 
@@ -47,7 +52,10 @@ def split(data: bytes, limits: ShardLimits) -> tuple[list[ShardLines], list[tupl
         lines.append((found, line))
         closed = splitter.add(Place(position, found.number, found.offset), found.size, line, limits)
         shards += [closed] if closed else []
-    shards += splitter.open_shards()
+    for _ in range(2):  # once more changes nothing
+        splitter.share_out(lambda *_: limits)
+        ended = splitter.open_shards()
+    shards += ended
     assert len(shards) == splitter.shards
     return sorted(shards, key=lambda shard: shard.shard), lines
 
@@ -93,6 +101,7 @@ def test_no_shard_is_closed_while_the_next_line_of_its_kind_fits(made: list[Made
                 or shard.size + found.size > limits.bytes
                 or estimated(shard.size + found.size) > (limits.tokens or limits.bytes)
                 or shard.embedding_inputs + embedding_inputs(line) > limits.embedding_inputs
+                or len(after) == limits.least > 1  # the last one took some, to have as many as a batch needs
             )
 
 
@@ -192,3 +201,35 @@ def test_of_much_text_in_open_lines_the_shard_with_most_is_closed_before_it_is_f
         assert closed is None or sum(map(len, closed.custom_ids)) >= 1_000 / 3
     assert 900 <= most <= 1_000
     assert sum(len(custom_id) for shard in splitter.open_shards() for custom_id in shard.custom_ids) == held
+
+
+@given(MADE, LIMITS)
+def test_a_last_shard_has_the_least_number_of_lines_where_the_one_before_can_spare_some(
+    made: list[Made], limits: ShardLimits
+) -> None:
+    shards, _ = split(write(made), limits)
+    by_target: dict[tuple[str, str], list[ShardLines]] = {}
+    for shard in shards:
+        by_target.setdefault((shard.endpoint, shard.model), []).append(shard)
+    for *_, before, last in (each for each in by_target.values() if len(each) > 1):
+        spare = before.sizes[len(before) - (limits.least - len(last)) :]
+        could = len(before) + len(last) >= 2 * limits.least and limits.fit(limits.least, last.size + sum(spare))
+        assert len(last) >= limits.least or not could or last.endpoint == EMBEDDINGS
+
+
+@given(MADE, LIMITS, st.integers(0, 40))
+def test_held_shards_go_on_from_a_checkpoint(made: list[Made], limits: ShardLimits, stop: int) -> None:
+    data = write(made)
+    splitter, shards = Splitter(), list[ShardLines]()
+    for position, found in enumerate(scan([data], 10_000)):
+        if position == stop:
+            packed = [ShardLines.unpack(each.pack()) for each in splitter.open_shards()]
+            splitter = Splitter(splitter.shards, packed)
+        assert found.text is not None
+        closed = splitter.add(Place(position, found.number, found.offset), found.size, parse(found.text), limits)
+        shards += [closed] if closed else []
+    splitter.share_out(lambda *_: limits)
+    whole, _ = split(data, limits)
+    assert [each.pack() for each in sorted([*shards, *splitter.open_shards()], key=lambda each: each.shard)] == [
+        each.pack() for each in whole
+    ]

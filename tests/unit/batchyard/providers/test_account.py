@@ -55,10 +55,11 @@ def test_a_right_that_is_missing_is_not_asked_for_twice() -> None:
     assert (services.provider.calls, services.secret.forgotten) == (["find_batch"], 0)
 
 
-def waiting(store: FakeSecretsManager) -> Services:
+def waiting(store: FakeSecretsManager, providers: str = "") -> Services:
     """Make services whose secrets are in this store."""
     settings = Settings(
         bucket="bucket", table="table", event_bus="bus", provider_base_url="http://127.0.0.1:9/v1", stack="stack-1",
+        providers=providers,
         provider_secret_id="arn:aws:secretsmanager:eu-central-1:123456789012:secret:ProviderSecret-x1Y2-AbCdEf",
     )  # fmt: skip
     services = Services(settings)
@@ -84,3 +85,21 @@ def test_a_key_is_used_as_soon_as_it_is_stored() -> None:
         services.account().key()
     store.text = "sk-1\n"
     assert services.account().key() == "sk-1"
+
+
+ACCESS = "AKIAMADEUP0001:made/up+secret"
+
+
+@pytest.mark.parametrize(
+    ("text", "signs"),
+    [
+        (None, None), ("sk-an-older-key", None), ("[]", None), (f'{{"a": "{ACCESS}"}}', None), ('{"claude": "none"}', None),
+        (f'{{"claude": "{ACCESS}"}}', ACCESS), (f'{{"claude": "{ACCESS}:made-up-token"}}', f"{ACCESS}:made-up-token"),
+        (f'{{"claude": "{ACCESS} "}}', None),
+    ],
+)  # fmt: skip
+def test_an_access_key_signs_in_place_of_the_role_if_the_secret_holds_one(text: str | None, signs: str | None) -> None:
+    services = waiting(
+        FakeSecretsManager(text), providers='{"claude": {"base_url": "https://bedrock.us-east-1.amazonaws.com"}}'
+    )
+    assert services.account("claude")._access_key() == signs  # noqa: SLF001 - what the signer asks

@@ -15,6 +15,7 @@ from tests.fakes.services import made_up_settings
 OPENAI = {"base_url": "https://api.openai.com/v1", "models": ["gpt-*"]}
 LOCAL = {"base_url": "http://127.0.0.1:9/v1"}
 CLAUDE = {"base_url": "https://api.anthropic.com"}
+WORKSPACE = {"anthropic-workspace-id": "wrkspc_1"}
 MISTRAL = {"base_url": "https://api.mistral.ai"}
 CHAT, MESSAGES, FIM = "/v1/chat/completions", "/v1/messages", "/v1/fim/completions"
 
@@ -82,9 +83,10 @@ def test_the_workers_that_may_submit_at_once_are_shared() -> None:
          "'a': urls: anthropic takes /v1/messages alone, and not '/v1/chat/completions'"),
         ('{"a": {"base_url": "https://api.openai.com/v1", "urls": ["/v1/messages"]}}',
          "'a': urls: openai does not take '/v1/messages', which is a url of another service"),
+        ('{"a": {"base_url": "https://h/v1", "role": "batches"}}', "'a': role must be the ARN of a role, such as arn:aws:"),
         ('{"a": {"base_url": "https://api.mistral.ai", "urls": ["/v1/responses"]}}', "mistral takes /v1/chat/completions, "),
         ('{"a": {"base_url": "https://api.openai.com/v1", "urls": ["/v1/ocr"]}}', "openai does not take '/v1/ocr'"),
-        ('{"a": {"base_url": "https://localhost", "profile": "anthropic-aws"}}', "names no region of AWS"),
+        ('{"a": {"base_url": "https://gateway.example", "profile": "bedrock"}}', "names no region of AWS"),
         ('{"a": {"base_url": "https://h/v1", "foreign_urls": []}}', "unknown member 'foreign_urls'"),
         ('{"a": {"base_url": "https://h/v1", "price_list": {"m": {"output": 1}}}}', "missing required field `input`"),
         (json.dumps({f"p{at}": LOCAL for at in range(MOST + 1)}), "at most 20 are allowed"),
@@ -222,5 +224,16 @@ def test_a_window_that_the_service_has_is_taken(window: str) -> None:
 
 
 def test_a_service_that_is_called_with_a_role_has_no_key() -> None:
-    first, second = described(a={**LOCAL, "profile": "anthropic-aws"}, b=LOCAL)
+    first, second = described(a={**LOCAL, "profile": "anthropic-aws", "headers": WORKSPACE}, b=LOCAL)
     assert (has_key(first), has_key(second)) == (False, True)
+
+
+def test_a_header_that_the_service_needs_must_be_named() -> None:
+    with pytest.raises(
+        SettingsError, match=r"'a': anthropic-aws needs the header 'anthropic-workspace-id': name it in headers"
+    ):
+        described(a={**LOCAL, "profile": "anthropic-aws", "headers": {"anthropic-beta": "x"}})
+    (entry,) = described(a={**LOCAL, "profile": "anthropic-aws", "headers": {"Anthropic-Workspace-Id": "wrkspc_1"}})
+    assert entry.headers == WORKSPACE
+    with pytest.raises(SettingsError, match=r"ProviderProfile: .*anthropic-workspace-id.*, as only Providers can"):
+        entries(made_up_settings(provider_profile="anthropic-aws"))

@@ -78,3 +78,15 @@ def test_what_there_is_is_told() -> None:
         in no_provider(known, CHAT, "x", "openai").message
     )
     assert unknown(["a", "b"], "c").message == "There is no provider 'c'. There are: a, b."
+
+
+def test_a_pattern_of_urls_of_another_service_is_never_taken_unless_it_is_named() -> None:
+    invoke, url = "/model/*/invoke", "/model/amazon.nova-lite-v1:0/invoke"
+    gateway = Entry(name="a", base_url="https://h/v1", foreign_urls=frozenset({invoke}))
+    assert not takes(gateway, url, "m")
+    assert "but not at" in no_provider([gateway], url, "m").message
+    assert takes(entry("a", urls=(invoke,)), url, "m")
+    assert not takes(entry("a", urls=(invoke,)), "/model/m/converse", "m")
+    named = Entry(name="a", base_url="https://h/v1", urls=(url,), foreign_urls=frozenset({invoke}))
+    assert takes(named, url, "m"), "a url that is named in full is taken"
+    assert not takes(named, "/model/m/invoke", "m")

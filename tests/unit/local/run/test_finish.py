@@ -46,7 +46,7 @@ class World:
         table = SimpleNamespace(query=lambda **_: items, scan=lambda **given: _scan(items["Items"], **given))
         s3 = SimpleNamespace(list_objects_v2=self._list, download_file=self._download)
         clients: Any = SimpleNamespace(table=lambda _: table, s3=s3)
-        only = SimpleNamespace(name="")
+        only = SimpleNamespace(name="", reads_objects=False)
         self.own: Any = SimpleNamespace(url="http://provider", named=lambda _: only)
         names = {"TableName": "t", "BucketName": "b"}
         own: Any = self.own

@@ -63,6 +63,12 @@ def test_of_several_providers_the_estimate_says_how_many_requests_each_gets() ->
     assert "By provider" not in " ".join(estimate_lines(preflight(2.0, lines_by_provider={"openai": 10})))
 
 
+def test_the_estimate_tells_requests_that_are_too_few_for_a_batch() -> None:
+    told = estimate_lines(preflight(2.0, lines_one_by_one=7))
+    assert told[2] == "7 requests too few for a batch there: one by one, at the full price."
+    assert len(estimate_lines(preflight(2.0, lines_one_by_one=0))) == 2
+
+
 @pytest.mark.parametrize(("would", "told"), [(True, "run without them"), (False, "be refused")])
 def test_bad_lines_are_told(would: bool, told: str) -> None:
     lines = estimate_lines(preflight(1.0, bad_lines=3, would_run=would))

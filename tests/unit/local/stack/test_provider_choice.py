@@ -35,6 +35,14 @@ def test_a_provider_never_shows_its_key() -> None:
     assert KEY not in repr(Provider(URL, KEY))
 
 
+BEDROCK = Provider("http://127.0.0.1:9", "none", "bedrock", "bedrock")
+
+
+def test_a_stack_whose_provider_reads_its_bucket_makes_the_role_for_it() -> None:
+    assert Several("{}", (Provider(URL, KEY, name="gpt"), BEDROCK)).values["Bedrock"] == "true"
+    assert "Bedrock" not in Several("{}", (Provider(URL, KEY, name="gpt"),)).values
+
+
 def test_the_only_provider_is_whoever_a_record_names() -> None:
     with asking(Provider(URL, KEY, "anthropic"), "api.example.com") as provider:
         assert isinstance(provider, AnthropicDialect)

@@ -140,7 +140,8 @@ export function estimate(preflight) {
       tile("Price", preflight.estimated_usd == null ? "unknown" : `up to ${money(preflight.estimated_usd)}`, preflight.estimated_usd == null ? "a model has no listed price" : "by listed prices"),
       tile("Lines", count(preflight.lines - preflight.bad_lines), preflight.bad_lines ? `and ${plural(preflight.bad_lines, "bad line")}` : "no bad lines"),
       tile("Tokens in", compact(preflight.estimated_input_tokens)), tile("Tokens out", compact(preflight.estimated_output_tokens), "if each answer takes all it may"),
-      tile("Shards", count(preflight.shards), bytes(preflight.bytes))),
+      tile("Shards", count(preflight.shards), bytes(preflight.bytes)),
+      preflight.lines_one_by_one ? tile("One by one", count(preflight.lines_one_by_one), "too few for a batch, at the full price") : null),
     h("p", { class: "soft" }, preflight.note));
 }
 
