@@ -15,11 +15,18 @@ from tests.system.test_run import SLOW, finished, waiting
 
 MODELS = ("gpt-4.1-mini", "codestral-latest", "gpt-4.1-mini", "mistral-small")
 LINES = 60
+NOVA = "amazon.nova-lite-v1:0"
+LEAST = 100  # records of a job of Bedrock
 
 
 def line(number: int) -> dict[str, Any]:
     body = {"model": MODELS[number % len(MODELS)], "messages": [{"role": "user", "content": f"Line {number}"}]}
     return {"custom_id": f"r{number}", "method": "POST", "url": "/v1/chat/completions", "body": body}
+
+
+def native(number: int) -> dict[str, Any]:
+    body = {"messages": [{"role": "user", "content": [{"text": f"Line {number}"}]}]}
+    return {"custom_id": f"n{number}", "method": "POST", "url": f"/model/{NOVA}/converse", "body": body}
 
 
 @pytest.fixture
@@ -66,6 +73,26 @@ def test_one_file_goes_to_two_providers_and_comes_back_in_order(
     assert lines_at(two[1]) == {f"r{number}" for number in range(LINES)} - gpt
     shown = said + "".join(path.read_text() for path in out.rglob("*") if path.is_file())
     assert all(provider["PROVIDER_API_KEY"] not in shown for provider in two)
+
+
+def test_bedrock_reads_its_lines_in_the_bucket_and_fewer_than_a_job_takes_go_one_by_one(tmp_path: Path) -> None:
+    source, out = tmp_path / "native.jsonl", tmp_path / "out"
+    few = [
+        {**native(number), "custom_id": f"f{number}", "url": "/model/us.meta.llama3-1-8b-instruct-v1:0/converse"}
+        for number in range(3)
+    ]
+    lines = [*map(native, range(LEAST)), *few]
+    source.write_bytes(jsonl(lines))
+    with own_provider() as bedrock:
+        place = bedrock["PROVIDER_BASE_URL"].removesuffix("/v1")
+        described = {"aws": {"profile": "bedrock", "base_url": place}}
+        status, said = finished("run", "--input", str(source), "--out", str(out), PROVIDERS=json.dumps(described))
+        assert status == 0, said
+        jobs = [len(made["billed"]) for made in ledger(bedrock)]
+    answers = [json.loads(each) for each in (out / "output.jsonl").read_text().splitlines()]
+    assert [each["custom_id"] for each in answers] == [each["custom_id"] for each in lines]
+    assert all(each["response"]["body"]["output"]["message"]["content"] for each in answers)
+    assert jobs == [LEAST]
 
 
 def test_a_key_that_one_of_them_refuses_is_told_before_anything_is_sent(

@@ -4,7 +4,7 @@ The service keeps no key of ours, shows no progress, and names requests by ids o
 docs/providers.md.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import closing
 from typing import Final
 
@@ -14,7 +14,7 @@ from ..address import path_id
 from ..body import Body
 from ..client import BatchClient
 from ..decode import page_from
-from ..dialect import Input, Job, Look, Prepared, State
+from ..dialect import Input, Job, Look, Prepared
 from ..direct import Direct
 from ..errors import (
     APIConnectionError,
@@ -29,8 +29,7 @@ from ..errors import (
     ProtocolError,
     RateLimitError,
 )
-from ..json_fields import int_from, object_from, required_id, text_from, time_from
-from ..models import Page, RequestCounts
+from ..models import Page
 from ..paging import ListEnd, all_items, query_of
 from ..retry import harmless
 from ..sources import CHUNK_BYTES, Source
@@ -38,13 +37,11 @@ from ..transport import JSON, Call
 from ..unknown_outcome import known_or_raise, never_sent
 from ..upload import StreamedBody
 from .anthropic_errors import refused, without_room
+from .anthropic_jobs import look_from
 from .anthropic_lines import HEAD, LONGEST_LINE, TAIL, Requests, decode, id_of, mark_of
 from .lines import lines_of
 
 _BATCHES: Final = "/messages/batches"
-_STATES: Final = {"in_progress": State.RUNNING, "canceling": State.ENDING, "ended": State.ENDED}
-_COUNTS: Final = ("processing", "succeeded", "errored", "canceled", "expired")
-_LONGEST_STATUS: Final = 64
 _PAGE: Final = 100
 _NAMED: Final = 5  # jobs that an error names
 
@@ -71,7 +68,7 @@ class AnthropicDialect(Direct):
         call = Call(method="POST", path=_BATCHES, headers=JSON, body=body)
         try:
             made = known_or_raise(
-                lambda: self._transport.call(call, _look_from, never_sent), CreateOutcomeUnknown, "The batch"
+                lambda: self._transport.call(call, look_from, never_sent), CreateOutcomeUnknown, "The batch"
             )
         except RateLimitError as error:
             if (full := without_room(error)) is None:
@@ -81,13 +78,13 @@ class AnthropicDialect(Direct):
 
     def look(self, job_id: str) -> Look:
         """Retrieve the batch."""
-        return self._transport.call(Call(method="GET", path=_path(job_id)), _look_from).data
+        return self._transport.call(Call(method="GET", path=_path(job_id)), look_from).data
 
     def stop(self, job_id: str) -> Look:
         """Cancel the batch."""
         call = Call(method="POST", path=f"{_path(job_id)}/cancel", headers=JSON)
         try:
-            return self._transport.call(call, _look_from, never_sent).data
+            return self._transport.call(call, look_from, never_sent).data
         except (ConflictError, BadRequestError):
             seen = self.look(job_id)
             if not seen.ended:
@@ -156,7 +153,7 @@ class AnthropicDialect(Direct):
 
     def _page(self, after: str | None) -> Page[Look]:
         call = Call(method="GET", path=_BATCHES, query=query_of(limit=_PAGE, after_id=after))
-        return self._transport.call(call, lambda answer: page_from(answer, _look_from)).data
+        return self._transport.call(call, lambda answer: page_from(answer, look_from)).data
 
     def _made_since(self, since: int) -> Iterator[Look]:
         """Yield the batches since a time. Raises CannotTell if the list is not whole: a later one may be."""
@@ -224,27 +221,3 @@ class AnthropicDialect(Direct):
 
 def _path(job_id: str) -> str:
     return f"{_BATCHES}/{path_id(job_id)}"
-
-
-def _look_from(answer: object) -> Look:
-    """Read a MessageBatch; whatever a member says that cannot be read counts as absent."""
-    fields = object_from(answer, "batch")
-    job_id, status = required_id(fields, "batch"), text_from(fields.get("processing_status"), _LONGEST_STATUS)
-    state = _STATES.get(status or "", State.UNKNOWN)
-    counted = _counts(fields.get("request_counts"))
-    ended, succeeded = state is State.ENDED, counted.get("succeeded", 0)
-    kept = fields.get("archived_at") is None and (ended or isinstance(fields.get("results_url"), str))
-    return Look(
-        id=job_id, state=state, status=status or "unknown",
-        counts=RequestCounts(sum(counted.values()), succeeded, counted["errored"]) if counted else None,
-        results=(job_id,) if kept else (), whole=kept or not (ended and succeeded),
-        partial=ended and counted.get("canceled", 0) + counted.get("expired", 0) > 0,
-        created_at=time_from(fields.get("created_at")), expires_at=time_from(fields.get("expires_at")),
-    )  # fmt: skip
-
-
-def _counts(value: object) -> Mapping[str, int]:
-    """Read all counts, or none of them."""
-    found = [int_from(value.get(name)) for name in _COUNTS] if isinstance(value, dict) else []
-    counts = [count for count in found if count is not None and count >= 0]
-    return dict(zip(_COUNTS, counts, strict=True)) if len(counts) == len(_COUNTS) else {}
