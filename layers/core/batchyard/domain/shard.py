@@ -55,7 +55,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     file_pending_since: int = 0
     #: When it was uploaded; 0 in a record from before this was kept.
     file_since: int = 0
-    #: The most tokens, by our estimate, of the next attempt (0: no bound).
+    #: The most of the next attempt (0: no bound): tokens, by our estimate, or lines where tokens fill nothing up.
     wave: int = 0
     #: The size of the smallest file of it that the provider refused as too large; 0: none.
     too_large_bytes: int = 0
@@ -182,7 +182,7 @@ def with_new_attempt(shard: Shard, now: int) -> Shard:
     kept = (*filter(_left_something, shard.attempts[:-KEPT_ATTEMPTS]), *shard.attempts[-KEPT_ATTEMPTS:])
     completed = sum(attempt.succeeded for attempt in shard.attempts)  # and not what the provider counted
     grows = shard.attempts and shard.attempts[-1].end is not End.FAILED and not shard.stalls
-    wave = shard.wave * 3 // 2 if grows else shard.wave
+    wave = (shard.wave * 3 + 1) // 2 if grows else shard.wave  # up, as one line must grow, too
     return with_members(shard, wave=wave, completed=completed, attempts=[*kept, attempt])
 
 
