@@ -192,12 +192,11 @@ _BEDROCK_SOURCE = (
     "botocore 1.44.8, bedrock 2023-04-20; Amazon Bedrock user guide, batch inference, 2026-08; aws.amazon.com/blogs/"
     "machine-learning, Automate Amazon Bedrock batch inference, 2024-10-29"
 )
-# Words of a role, or of a bucket's policy, by which a job cannot run before a person sees to it.
+# A signature or a right that is refused, by its type. Words tell of jobs alone, in the dialect: any body may hold them.
 _BEDROCK_KEYS = (
     Sign(403, "UnrecognizedClientException"), Sign(403, "InvalidSignatureException"), Sign(403, "ExpiredTokenException"),
     Sign(403, "IncompleteSignatureException"), Sign(403, "MissingAuthenticationTokenException"),
-    Sign(400, None, "permission"), Sign(400, None, "not authorized"), Sign(400, None, "access denied"),
-    Sign(400, None, "assume"),
+    Sign(400, "AccessDeniedException"), Sign(400, "NotAuthorized"), Sign(400, "IncompleteSignature"),
 )  # fmt: skip
 BEDROCK = Profile(
     name="bedrock", title="Amazon Bedrock", hosts=("bedrock.*.amazonaws.com",), dialect="bedrock", signing="bedrock",
