@@ -210,12 +210,12 @@ def with_files_to_delete(shard: Shard, *file_ids: str | None) -> Shard:
 
 
 def with_next_version(before: Shard | None, after: Shard) -> Shard:
-    """Return `after` as it is written over `before`; an uploaded file that no further attempt needs is to be deleted."""
+    """Return `after` as written over `before`; uploads that nobody needs, none in use under its old name, are to be deleted."""
     kept = None if after.done else after.file_id
-    uploads = {shard.file_id for shard in (before, after) if shard is not None} - {kept}
-    return with_members(
-        with_files_to_delete(after, *uploads), file_id=kept, version=(before.version if before else 0) + 1
-    )
+    unneeded = with_files_to_delete(after, *(shard.file_id for shard in (before, after) if shard is not None))
+    listed = [file_id for file_id in unneeded.files_to_delete if file_id != kept]
+    version = (before.version if before else 0) + 1
+    return with_members(unneeded, files_to_delete=listed, file_id=kept, version=version)
 
 
 def with_progress(shard: Shard, now: int) -> Shard:
