@@ -50,7 +50,13 @@ DEEPINFRA = Profile(
     name="deepinfra",
     title="DeepInfra",
     hosts=("api.deepinfra.com",),
-    facts=Facts(source="deepinfra.com/docs, OpenAI-compatible batch, 2026-06", room="jobs", room_size=100, price=0.8),
+    facts=Facts(
+        source="deepinfra.com/docs, OpenAI-compatible batch, 2026-06",
+        room="jobs",
+        room_of="account",
+        room_size=100,
+        price=0.8,
+    ),
 )
 PARASAIL = Profile(
     name="parasail", title="Parasail", hosts=("api.saas.parasail.io",), ordinary_url="https://api.parasail.io/v1",
@@ -64,7 +70,8 @@ DASHSCOPE = Profile(
     hosts=("dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com", "dashscope-us.aliyuncs.com"),
     facts=Facts(
         source="Alibaba Cloud Model Studio, Batch inference, 2026-10-12; its Error codes, 2026-06-23",
-        windows=("24h", "336h"), windows_between=True, room="jobs", room_size=1_000, lookup="none",
+        windows=("24h", "336h"), windows_between=True, room="jobs", room_of="account", room_size=1_000,
+        lookup="none",
         reserved_metadata=("ds_name", "ds_description", "ds_batch_finish_callback"),
         purse_empty=(Sign(400, "Arrearage"),),
     ),
@@ -101,7 +108,8 @@ OVH = Profile(
     facts=Facts(
         source="blog.ovhcloud.com/ovhcloud-ai-endpoints-batch-mode, 2026; AI Endpoints Batch mode, as a registry of batch "
         "services cites it, 2026-11",
-        mixed_models=True, windows=("24h", "48h", "72h"), room="jobs", room_size=5, results_kept=15 * DAY,
+        mixed_models=True, windows=("24h", "48h", "72h"), room="jobs", room_of="account", room_size=5,
+        results_kept=15 * DAY,
     ),
 )  # fmt: skip
 QIANFAN = Profile(
