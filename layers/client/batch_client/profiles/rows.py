@@ -47,17 +47,12 @@ TOGETHER = Profile(
     ),
 )  # fmt: skip
 DEEPINFRA = Profile(
-    name="deepinfra",
-    title="DeepInfra",
-    hosts=("api.deepinfra.com",),
+    name="deepinfra", title="DeepInfra", hosts=("api.deepinfra.com",),
     facts=Facts(
-        source="deepinfra.com/docs, OpenAI-compatible batch, 2026-06",
-        room="jobs",
-        room_of="account",
-        room_size=100,
+        source="deepinfra.com/docs, OpenAI-compatible batch, 2026-06", room="jobs", room_of="account", room_size=100,
         price=0.8,
     ),
-)
+)  # fmt: skip
 PARASAIL = Profile(
     name="parasail", title="Parasail", hosts=("api.saas.parasail.io",), ordinary_url="https://api.parasail.io/v1",
     facts=Facts(
@@ -134,13 +129,11 @@ PERPLEXITY = Profile(
     ),
 )  # fmt: skip
 CEREBRAS = Profile(
-    name="cerebras",
-    title="Cerebras",
-    hosts=("api.cerebras.ai",),
+    name="cerebras", title="Cerebras", hosts=("api.cerebras.ai",),
     facts=Facts(
         source="inference-docs.cerebras.ai/api-reference/batch/create-batch, 2026 (private preview)", price=0.5
     ),
-)
+)  # fmt: skip
 DOUBLEWORD = Profile(
     name="doubleword", title="Doubleword", hosts=("api.doubleword.ai",),
     facts=Facts(
