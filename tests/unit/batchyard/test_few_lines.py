@@ -113,9 +113,8 @@ def test_a_part_of_too_few_lines_goes_one_by_one_and_no_batch_of_so_few_is_made(
     batch_id = world.drop(data)
     assert plan(world.services, batch_id).next == "run"
     if learned:
-        world.services.account("bedrock").creations.learn_most_bytes(
-            len(data) // 3, world.clock.now, world.clock.now + DAY
-        )
+        now = world.services.now()
+        world.services.account("bedrock").creations.learn_most_bytes(len(data) // 3, now, now + DAY)
     else:
         world.provider.before = [None, FileTooLargeError("too large", status=413)]
     world.run_shard(Step(batch_id, 0))
@@ -136,7 +135,8 @@ def test_a_part_that_may_not_be_sent_waits_and_says_why() -> None:
     data = jsonl([line(at) for at in range(count)])
     batch_id = world.drop(data)
     assert plan(world.services, batch_id).next == "run"
-    world.services.account("bedrock").creations.learn_most_bytes(len(data) // 3, world.clock.now, world.clock.now + DAY)
+    now = world.services.now()
+    world.services.account("bedrock").creations.learn_most_bytes(len(data) // 3, now, now + DAY)
     world.provider.before = [AuthenticationError("no right", status=403)] * 16
     step = world.step(Step(batch_id, 0))
     assert step.next == "submit"
