@@ -149,6 +149,7 @@ def _arns(settings: Settings, region: str) -> dict[str, str]:
     return {
         "AWS::Partition": "aws", "AWS::Region": region, "AWS::AccountId": ACCOUNT,
         "BedrockRole.Arn": settings.provider_role_arn,
+        "BedrockRoleArn": f"arn:aws:iam::{ACCOUNT}:role/named",
         "DataBucket.Arn": f"arn:aws:s3:::{settings.bucket}",
         "Table.Arn": f"arn:aws:dynamodb:{where}:table/{settings.table}",
         "EventBus.Arn": f"arn:aws:events:{where}:event-bus/{settings.event_bus}",
