@@ -21,6 +21,7 @@ _SHOWN: Final = 200  # entries of a list that are looked through
 _FEW: Final = 3
 _FLOOR, _CEILING, _GROWTH = 0.2, 60.0, 1.5  # seconds between looks
 _PATIENCE: Final = 90  # seconds in which a job whose create was lost must show
+_READY: Final = 900  # seconds in which the service must have processed an input
 _SKEW: Final = 300  # seconds by which the service's clock may differ
 
 Say = Callable[[str], None]
@@ -92,9 +93,12 @@ class Trial:
         if laid is None:
             return
         self.job.input = laid.id
+        until, pauses = time.monotonic() + _READY, _pauses()
         while laid.pending:
+            if time.monotonic() > until:
+                raise ProofFailed(f"The service has not processed the input {laid.id} within {_READY // 60} minutes.")
             self._say(f"{laid.id}: the service has yet to process the input …")
-            time.sleep(_FLOOR)
+            time.sleep(next(pauses))
             laid = self._service.prepared(laid.id)
         if laid.problem:
             raise ProofFailed(f"The service cannot use the input: {laid.problem}")
@@ -168,9 +172,9 @@ class Trial:
         return seen
 
     def _awaited(self, seconds: float) -> Look:
-        pause = _FLOOR
+        pauses = _pauses()
         while True:
-            seen = self._looked()
+            seen, pause = self._looked(), next(pauses)
             if seen.ended:
                 return seen
             if time.monotonic() > self._began + seconds:
@@ -178,7 +182,6 @@ class Trial:
             if pause > 1:
                 self._say(f"{seen.id}: {_told(seen)}")
             time.sleep(pause)
-            pause = min(pause * _GROWTH, _CEILING)
 
     def _note_end(self, seen: Look) -> None:
         self._ended, self._results = True, seen.results
@@ -210,6 +213,14 @@ class _Bytes:
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._data
+
+
+def _pauses() -> Iterator[float]:
+    """Yield the seconds between looks, which grow, without end."""
+    pause = _FLOOR
+    while True:
+        yield pause
+        pause = min(pause * _GROWTH, _CEILING)
 
 
 def _done(seen: Look) -> int:
