@@ -10,6 +10,7 @@ import msgspec
 
 from batch_client import BatchClientError, CannotTell, CreateOutcomeUnknown, Dialect, Look, State
 from batch_client import Job as Wanted
+from batchyard.domain.errors import BatchyardError
 from local.prove.choice import Choice
 from local.prove.lines import Batch
 from local.prove.results import note_results
@@ -84,8 +85,8 @@ class Trial:
     def _tried(told: str, call: Callable[[], object]) -> str:
         try:
             call()
-        except BatchClientError as error:
-            return f"{told.partition(' was ')[0]} may still be there, look for it yourself: {error.message}"
+        except (BatchClientError, BatchyardError) as error:  # of the service, or of the bucket that it reads
+            return f"{told.partition(' was ')[0]} may still be there, look for it yourself: {error}"
         return told
 
     def _prepare(self) -> None:
@@ -187,7 +188,7 @@ class Trial:
         self._ended, self._results = True, seen.results
         self.job.seconds = round(time.monotonic() - self._began, 1)
         self.job.problems = [f"{each.code}: {each.message}"[:400] for each in seen.problems]
-        files = (self._service.read(name, self._batch.ids) for name in seen.results)
+        files = (self._service.read(name, self._batch.ids, self._wanted.key) for name in seen.results)
         note_results(self.job, self._batch, seen, files)
         self._say(f"{seen.id}: {seen.status}, {self.job.succeeded} of {self.job.requests} answered")
 
