@@ -129,7 +129,8 @@ class Roles:
         context = dict(permission.context)
         if statement["Resource"] == "*":
             return permission.resource == "*"
-        return fnmatchcase(permission.resource, self._resolved(statement["Resource"])) and all(
+        places = [self._resolved(each) for each in listed(statement["Resource"])]
+        return any(fnmatchcase(permission.resource, place) for place in places) and all(
             any(fnmatchcase(context[key], pattern) for pattern in listed(patterns)) for key, patterns in wanted
         )
 

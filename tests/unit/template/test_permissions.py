@@ -22,6 +22,7 @@ from tests.unit.template.documents import (
 OF_STATE_MACHINES = {"Log", "Trace"}  # log deliveries and traces have no resource that a policy could name
 UNNAMEABLE = OF_STATE_MACHINES | {"ListBedrockJobs"}  # and lists of jobs have none
 OF_AWS = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"  # no resource of ours; named by the developer guide
+OF_MODELS = {"Answer", "CallModels", "CreateJobs"}  # a model is a resource of several types
 NAMED_ROLE = "BedrockRoleArn"  # a parameter
 BEDROCK = "arn:${AWS::Partition}:bedrock:"
 SERVICE_OF = {
@@ -68,7 +69,7 @@ each_grant = pytest.mark.parametrize("grant", grants(), ids=lambda grant: f"{gra
 @each_grant
 def test_a_statement_allows_named_actions_on_one_resource(grant: Grant) -> None:
     assert grant.statement["Effect"] == "Allow"
-    assert not isinstance(grant.statement["Resource"], list)
+    assert isinstance(grant.statement["Resource"], list) is (grant.statement["Sid"] in OF_MODELS)
     assert all(re.fullmatch(r"[a-z0-9]+:[A-Z][A-Za-z]+", action) for action in listed(grant.statement["Action"]))
     assert (grant.statement["Resource"] == "*") is (grant.statement["Sid"] in UNNAMEABLE)
 
@@ -79,11 +80,11 @@ def test_the_actions_belong_to_the_resource(grant: Grant) -> None:
         targets = {name for name in references(grant.statement["Resource"]) if not name.startswith("AWS::")}
         service = {SERVICE_OF[template()["Resources"][name]["Type"]] for name in targets - {NAMED_ROLE}}
         service |= {"iam"} if NAMED_ROLE in targets else set()
-        if not targets and (arn := grant.statement["Resource"]["Fn::Sub"]).startswith(BEDROCK):
-            service = {"bedrock"}
-        elif not targets:
-            assert arn.endswith(f":{OF_AWS}")
-            service = {"events"}
+        if not targets:
+            arns = [each["Fn::Sub"] for each in listed(grant.statement["Resource"])]
+            of_bedrock = all(arn.startswith(BEDROCK) for arn in arns)
+            assert of_bedrock or all(arn.endswith(f":{OF_AWS}") for arn in arns)
+            service = {"bedrock" if of_bedrock else "events"}
         assert service == {action.split(":")[0] for action in listed(grant.statement["Action"])}
 
 
@@ -142,6 +143,24 @@ def test_bedrock_alone_takes_its_role_for_jobs_of_this_account_and_only_it_and_a
     }
     for grant in of_bedrock:
         assert grant.statement["Condition"] == {"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}}
+
+
+def test_models_are_those_that_all_may_use_and_those_of_the_account() -> None:
+    all_may_use, own = f"{BEDROCK}*::foundation-model/*", f"{BEDROCK}*:${{AWS::AccountId}}:"
+    kinds = ("custom-model", "imported-model", "provisioned-model", "inference-profile", "application-inference-profile")
+    models = {all_may_use, *(f"{own}{kind}/*" for kind in kinds)}
+    places = {
+        (grant.owner, action): {each["Fn::Sub"] for each in listed(grant.statement["Resource"])}
+        for grant in grants()
+        for action in listed(grant.statement["Action"])
+        if action in {"bedrock:CreateModelInvocationJob", "bedrock:InvokeModel"}
+    }
+    steps = ("SubmitFunction", "AdvanceFunction")
+    assert places == {
+        ("BedrockRole", "bedrock:InvokeModel"): models,
+        **{(step, "bedrock:InvokeModel"): models for step in steps},
+        **{(step, "bedrock:CreateModelInvocationJob"): {*models, f"{own}model-invocation-job/*"} for step in steps},
+    }
 
 
 def test_whoever_may_list_the_bucket_may_list_only_what_users_sent() -> None:
