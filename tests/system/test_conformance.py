@@ -19,8 +19,9 @@ SECONDS = 280  # below the timeout of a test, on a machine that does much else
 TESTS = "tests/integration/batchyard"
 # What these test is S3, roles and providers: with them it lasts twice as long. `make conformance` runs them too.
 ELSEWHERE = (
-    "adapters/test_object_writer.py", "planning", "results", "test_permissions.py", "test_stores.py", "test_together.py",
-    "test_walks_with_messages.py", "test_walks_with_mistral.py", "test_with_messages.py", "test_with_mistral.py",
+    "adapters/test_object_writer.py", "planning", "results", "test_bedrock.py", "test_permissions.py", "test_stores.py",
+    "test_together.py", "test_walks_with_bedrock.py", "test_walks_with_messages.py", "test_walks_with_mistral.py",
+    "test_with_bedrock.py", "test_with_messages.py", "test_with_mistral.py",
 )  # fmt: skip
 LEFT_OUT = [f"--ignore={TESTS}/{each}" for each in ELSEWHERE]
 

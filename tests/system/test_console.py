@@ -442,8 +442,8 @@ def test_the_owner_of_the_stack_sees_the_figures_of_its_dashboard(
     stack.invoke("SweepFunction", {})
     page.goto(stack.doors["operator_url"])
     person.heading("Operator")
-    dashboard = template()["Resources"]["OperatorsDashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    titles = [each["properties"]["title"] for each in json.loads(dashboard)["widgets"]]
+    body, _ = template()["Resources"]["OperatorsDashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    titles = [each["properties"]["title"] for each in json.loads(body)["widgets"]]
     expect(page.get_by_role("img", name=re.compile("^Lines a minute, the last "))).to_be_visible()
     cards = {text.partition(" · ")[0] for text in page.get_by_role("heading", level=2).all_inner_texts()}
     idle = {text.partition(" (")[0] for text in page.locator(".idle li").all_inner_texts()}
