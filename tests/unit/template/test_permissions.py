@@ -147,7 +147,13 @@ def test_bedrock_alone_takes_its_role_for_jobs_of_this_account_and_only_it_and_a
 
 def test_models_are_those_that_all_may_use_and_those_of_the_account() -> None:
     all_may_use, own = f"{BEDROCK}*::foundation-model/*", f"{BEDROCK}*:${{AWS::AccountId}}:"
-    kinds = ("custom-model", "imported-model", "provisioned-model", "inference-profile", "application-inference-profile")
+    kinds = (
+        "custom-model",
+        "imported-model",
+        "provisioned-model",
+        "inference-profile",
+        "application-inference-profile",
+    )
     models = {all_may_use, *(f"{own}{kind}/*" for kind in kinds)}
     places = {
         (grant.owner, action): {each["Fn::Sub"] for each in listed(grant.statement["Resource"])}
