@@ -15,7 +15,7 @@ import msgspec
 
 from batch_client import NotFoundError
 
-from .content import Digest
+from .content import ANY_ENDPOINT, Digest
 from .errors import Refused, UsageFault
 from .front import Front
 from .inputs import Input
@@ -180,9 +180,13 @@ class Sending:
         earlier = record.creating_at
         if earlier is None:
             record = front.records.keep(msgspec.structs.replace(record, creating_at=int(time.time())))
-        body = {"input_file_id": record.file_id, "endpoint": found.endpoint, **self._options.members()}
-        batch = front.patience.run(lambda: front.service.create(record.key, body, earlier))
+        batch = front.patience.run(lambda: front.service.create(record.key, self._members(record, found), earlier))
         return front.records.keep(msgspec.structs.replace(record, batch_id=batch.id))
+
+    def _members(self, record: JobRecord, found: Digest) -> dict[str, Any]:
+        """Return the members of the batch; at Batchyard each line of a file of requests says its own url."""
+        url = found.endpoint if self._content.made or not self._front.service.is_batchyard else ANY_ENDPOINT
+        return {"input_file_id": record.file_id, "endpoint": url, **self._options.members()}
 
     def _uploaded(self, record: JobRecord, found: Digest) -> JobRecord:
         front = self._front
@@ -219,10 +223,9 @@ class Sending:
     def _dry_run(self, record: JobRecord, found: Digest) -> View:
         """Have the batch checked and estimated, and tell the estimate."""
         front = self._front
-        body = {"input_file_id": record.file_id, "endpoint": found.endpoint, **self._options.members()}
         ends = time.monotonic() + ESTIMATE_SECONDS
         with front.screen.bar("Estimating", None) as bar:
-            view = front.patience.run(lambda: front.service.estimate(record.key, body))
+            view = front.patience.run(lambda: front.service.estimate(record.key, self._members(record, found)))
             look = partial(front.service.retrieve, view.id)
             while not view.ended and time.monotonic() < ends:
                 front.sleep(0.5)
