@@ -24,7 +24,7 @@ from .packing import pays_off
 from .screen import usd_words
 from .service import View
 from .uploading import Upload
-from .watching import estimate_words, usd_of, would_run
+from .watching import estimate_words, refused_words, usd_of, would_run
 
 ESTIMATE_SECONDS: Final = 900.0  # after which a batch is created without an estimate
 OURS: Final = ("on_invalid", "max_cost_usd", "accept", "provider")  # members that only Batchyard knows
@@ -232,13 +232,13 @@ class Sending:
                 view = front.patience.run(look)
                 bar.show(view.counts.total, None)
         if view.status == "failed":
-            raise Refused("The input is refused, and nothing was sent. " + " ".join(view.reasons[:5]))
+            raise Refused(refused_words(view, is_table=self._source.is_table))
         return view
 
     def _check_estimate(self, view: View) -> None:
         """Refuse here what the service would refuse, so that nothing is created."""
         if not would_run(view):
-            raise Refused(" ".join(("The input is refused, and nothing was sent.", *view.reasons[:5])))
+            raise Refused(refused_words(view, is_table=self._source.is_table))
         most, usd = self._options.max_cost_usd, usd_of(view)
         if most is None or (usd is not None and usd <= most):
             return
