@@ -87,8 +87,8 @@ class FileScan:
         self._files = services.bucket.file_list(batch.input)
         self._ids = None if self._progress.offset else FileIds()
         scan.ids = self._ids
-        #: What was read behind the checksum of the file so far, from this byte on.
-        self._unsummed, self._summed = b"", self._progress.offset
+        #: Of the bytes of the file up to the last line end that was read: there the progress stands, once they are taken.
+        self._crc32 = 0
         self._errors_before = -1  # those of all files before the one that is read; not known of one that is read on
 
     def take(self) -> Iterator[ShardLines | None]:
@@ -133,7 +133,6 @@ class FileScan:
     def _open(self, at: int) -> None:
         if len(self._progress.files_read) == at:
             self._progress.files_read.append(FileRead(self._progress.lines, self._progress.number))
-        self._unsummed, self._summed = b"", self._progress.offset
         self._errors_before = self._progress.errors_total
         if self._ids is not None:
             self._ids.file = at
@@ -157,28 +156,26 @@ class FileScan:
     def _take_lines(self, at: int, chunks: Iterator[bytes]) -> Iterator[ShardLines | None]:
         for full in self._scan.take(self._of_file(at, chunks)):
             if full is None:
-                self._sum_up(at)
+                self._progress.files_read[at].crc32 = self._crc32
             yield full
         requests = self._progress.files_read[at].requests
         if self._progress.lines == requests and self._progress.errors_total == self._errors_before:
             self._set_aside(at, EMPTY)
 
     def _of_file(self, at: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        left = self._files.starts[at + 1] - self._progress.offset
+        """Yield the bytes of a file, and keep their checksum, but of none of them more than a chunk: a line may be endless."""
+        left, whole = self._files.starts[at + 1] - self._progress.offset, self._progress.files_read[at].crc32
         for chunk in chunks:
-            self._unsummed += chunk
+            theirs = memoryview(chunk)[: left - 1]  # the last byte is a line end of ours
+            cut = chunk.rfind(b"\n") + 1
+            if cut:
+                whole = self._crc32 = crc32(theirs[:cut], whole)
+            whole = crc32(theirs[cut:], whole)
             yield chunk
             left -= len(chunk)
             if not left:
                 return
-
-    def _sum_up(self, at: int) -> None:
-        """Bring the checksum of the file up to the progress; a line end of ours behind the file does not count."""
-        end = self._files.starts[at] + self._files.files[at].size
-        count = self._progress.offset - self._summed
-        read = self._progress.files_read[at]
-        read.crc32 = crc32(self._unsummed[: min(self._progress.offset, end) - self._summed], read.crc32)
-        self._unsummed, self._summed = self._unsummed[count:], self._progress.offset
+            del chunk, theirs  # as in `blocks`
 
     def _set_aside(self, at: int, reason: BatchError) -> None:
         """Pass a file by; of a batch that is refused for it, that is an error."""

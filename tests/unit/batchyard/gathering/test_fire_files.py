@@ -3,11 +3,15 @@
 import gzip
 import json
 import math
+import tracemalloc
+from base64 import b64decode
 from typing import Any
+from zlib import crc32
 
 import pytest
 
 from batchyard.gathering.fire import fire
+from batchyard.planning import scan
 from batchyard.planning.plan import plan
 from batchyard.planning.progress import read_progress
 from tests.fakes.gathered import FOLDER, NAME, bucket_of, echoing, lines_of, put, report_of, said
@@ -177,3 +181,21 @@ def test_a_dry_run_counts_the_lines_and_claims_no_file(world: World) -> None:
     preflight = json.loads(world.services.batch_store.batch(batch_id).preflight or "")
     assert (preflight["lines"], preflight["shards"]) == (5, 2)
     assert fired(world, "second") != batch_id
+
+
+def test_a_line_without_end_is_refused_and_never_held(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "LONGEST_LINE", 100_000)
+    endless = lines_of("a", 2) + b'{"custom_id": "' + b"x" * 5_000_000
+    put(world, {"a.jsonl": endless, "b.jsonl": lines_of("b", 1)})
+    batch_id = fired(world, on_invalid="skip")
+    tracemalloc.start()
+    try:
+        plan(world.services, batch_id)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 2_500_000
+    assert world.run(batch_id) == "done"
+    first, second = report_of(world, batch_id)["files"]
+    assert (first["completed"], first["failed"], second["completed"]) == (2, 1, 1)
+    assert int.from_bytes(b64decode(first["checksum"].removeprefix("CRC32:")), "big") == crc32(endless)
