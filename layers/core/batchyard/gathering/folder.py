@@ -76,9 +76,9 @@ def _arrival(candidate: Candidate) -> tuple[int, str]:
     return candidate.file.at, candidate.file.name
 
 
-def waiting(services: Services, tenant: str, name: str) -> list[GatheredFile]:
+def waiting(services: Services, tenant: str, name: str) -> list[Candidate]:
     """List the files of a folder that a firing would take now, in the order of their arrival; nothing is claimed."""
-    return [each.file for each in nsmallest(MOST_FILES, _unclaimed(services, tenant, name), key=_arrival)]
+    return nsmallest(MOST_FILES, _unclaimed(services, tenant, name), key=_arrival)
 
 
 def _unclaimed(services: Services, tenant: str, name: str, batch_id: str = "") -> Iterator[Candidate]:

@@ -28,12 +28,15 @@ class Waiting(msgspec.Struct, frozen=True):
     since: int | None
 
 
-def look(services: Services, prefix: str, *, count_lines: bool) -> Waiting:
-    """Return what waits in the folder `gather/<tenant>/<name>/`; to count lines, each file is read once."""
+def look(services: Services, prefix: str, *, count_lines: bool, only_new: bool = False) -> Waiting:
+    """Return what waits in the folder `gather/<tenant>/<name>/`; to count lines, each file is read once.
+
+    `only_new` leaves out the files of batches that were refused: they would most likely be refused again.
+    """
     owner = object_keys.owner_of_folder(prefix)
     if owner is None:
         raise ValueError(f"{prefix} is no gather folder")
-    files = folder.waiting(services, *owner)
+    files = [each.file for each in folder.waiting(services, *owner) if not (only_new and each.over)]
     lines = _lines(services, prefix, files) if count_lines else 0
     return Waiting(len(files), sum(each.size for each in files), lines, min((each.at for each in files), default=None))
 

@@ -40,7 +40,7 @@ def check(
         schedule_id=schedule_id, tenant=tenant, name=_name(own["name"]), created_at=now, fired_for=now - APART, digest=digest,
         expression=_expression(own["schedule"], timezone, now), timezone=timezone, completion_window=window,
         members=nesting.encode(members), overlap=_overlap(own.get("overlap", SKIP)), hours=_hours(own.get("hours")),
-        gathering=_gathering(own), **source,
+        gathering=_gathering({**own, "dry_run": members.get("dry_run")}), **source,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from batchyard.services import Services
 
 LARGEST: Final = 10**15
 LONGEST_WAIT: Final = 60 * DAY
+EARLY: Final = ("start_at_lines", "start_at_bytes", "max_wait")  # they start a batch between the times of the clock
 
 
 class Thresholds(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -36,7 +37,7 @@ class Thresholds(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def may_start(self) -> bool:
         """Tell whether a batch may begin between the times of the clock."""
-        return any(each is not None for each in (self.start_at_lines, self.start_at_bytes, self.max_wait))
+        return any(getattr(self, name) is not None for name in EARLY)
 
 
 MEMBERS: Final = Thresholds.__struct_fields__
@@ -56,6 +57,12 @@ def read(body: Mapping[str, Any]) -> str | None:
         if start is not None and fewest is not None and start < fewest:
             message = f"'start_at_{unit}' must be at least 'min_{unit}', {fewest}."
             raise invalid_request(BatchError("invalid_value", message, f"start_at_{unit}"))
+    if body.get("dry_run") and (early := [name for name in EARLY if name in given]):
+        message = (
+            f"'{early[0]}' does not go with 'dry_run', which takes no file: the same ones would start a batch "
+            "every few minutes. Leave one of them out."
+        )
+        raise invalid_request(BatchError("invalid_value", message, early[0]))
     return msgspec.json.encode(given).decode() if given else None
 
 
@@ -80,11 +87,14 @@ def too_few(services: Services, schedule: Schedule) -> str | None:
 
 
 def must_start(services: Services, schedule: Schedule) -> bool:
-    """Tell whether so much waits, or for so long, that a batch begins between the times of the clock."""
+    """Tell whether so much waits, or for so long, that a batch begins between the times of the clock.
+
+    The files of a refused batch are left to the clock: else they would make a refused batch at every look, without end.
+    """
     asked = of(schedule)
     if not asked.may_start:
         return False
-    found = _look(services, schedule, asked)
+    found = _look(services, schedule, asked, only_new=True)
     return _too_long(services, asked, found) or any(
         start is not None and waits >= start
         for start, waits in ((asked.start_at_lines, found.lines), (asked.start_at_bytes, found.bytes))
@@ -95,5 +105,5 @@ def _too_long(services: Services, asked: Thresholds, found: Waiting) -> bool:
     return asked.max_wait is not None and found.since is not None and services.now() - found.since >= asked.max_wait
 
 
-def _look(services: Services, schedule: Schedule, asked: Thresholds) -> Waiting:
-    return look(services, schedule.input_prefix or "", count_lines=asked.counts_lines)
+def _look(services: Services, schedule: Schedule, asked: Thresholds, *, only_new: bool = False) -> Waiting:
+    return look(services, schedule.input_prefix or "", count_lines=asked.counts_lines, only_new=only_new)

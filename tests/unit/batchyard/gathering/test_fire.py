@@ -83,7 +83,7 @@ def test_a_firing_that_found_nothing_finds_nothing_later_either(world: World) ->
 
 def test_what_waits_is_what_a_firing_would_take(world: World) -> None:
     put(world, {"a.jsonl": lines_of("a", 1), "b.jsonl": lines_of("b", 2)})
-    assert [file.name for file in folder.waiting(world.services, "default", NAME)] == ["a.jsonl", "b.jsonl"]
+    assert [each.file.name for each in folder.waiting(world.services, "default", NAME)] == ["a.jsonl", "b.jsonl"]
     fired(world)
     assert folder.waiting(world.services, "default", NAME) == []
 

@@ -106,6 +106,7 @@ def test_a_rate_is_told_to_aws_with_its_first_time(services: MemoryServices) -> 
         ({"input": {"prefix": "gather/default/x/"}, "min_bytes": True}, "min_bytes", "whole number"),
         ({"input": {"prefix": "gather/default/x/"}, "max_wait": 5}, "max_wait", "of seconds from 60"),
         ({"input": {"prefix": "gather/default/x/"}, "min_lines": 9, "start_at_lines": 8}, "start_at_lines", "at least 'min"),
+        ({"input": {"prefix": "gather/default/x/"}, "max_wait": 60, "dry_run": True}, "max_wait", "with 'dry_run'"),
         ({"endpoint": None}, "endpoint", "Missing"),
         ({"endpoint": "/v1/nothing"}, "endpoint", "Supported values"),
         ({"completion_window": "3h"}, None, "completion_window must be"),

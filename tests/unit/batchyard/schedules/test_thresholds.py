@@ -53,6 +53,11 @@ class Stack:
             batches[batch_id] = replace(batches[batch_id], status="completed")
         return batch_id
 
+    def refuse(self, batch_id: str | None) -> None:
+        batches = self.services.batch_store.batches
+        assert batch_id is not None
+        batches[batch_id] = replace(batches[batch_id], status="failed", in_progress_at=None)
+
     @property
     def whose(self) -> dict[str, str]:
         return {"tenant": "default", "schedule_id": self.schedule_id}
@@ -143,6 +148,20 @@ def test_what_waits_for_too_long_is_gathered_however_little_it_is() -> None:
     stack.services.wait(27 * MINUTE)
     assert stack.sweep() is None
     assert stack.files(stack.sweep()) == 1
+
+
+@pytest.mark.parametrize("members", [{"start_at_lines": 1}, {"start_at_bytes": 1}, {"max_wait": MINUTE}])
+def test_the_files_of_a_refused_batch_start_none_early_and_are_left_to_the_clock(members: dict[str, int]) -> None:
+    stack = Stack(**members)
+    stack.put(a=b"{bad\n")
+    stack.refuse(stack.sweep())
+    assert [stack.sweep() for _ in range(3)] == [None] * 3
+    stack.put(b=lines_of("b", 1))
+    again = stack.sweep()
+    assert stack.files(again) == 2  # what is new brings the others along
+    stack.refuse(again)
+    assert stack.sweep() is None
+    assert stack.files(stack.fire()) == 2
 
 
 def test_a_run_by_hand_gathers_however_little_waits() -> None:
