@@ -5,7 +5,7 @@ again or the sweep, goes on with the firing that was left.
 """
 
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -15,6 +15,7 @@ from batchyard.domain.numbers import DAY, HOUR, MINUTE
 from batchyard.observability import logger
 from batchyard.schedules import expression, thresholds
 from batchyard.schedules.making import make
+from batchyard.schedules.thresholds import Held
 from batchyard.services import Services
 
 SKIP, QUEUE = "skip", "queue"
@@ -98,8 +99,8 @@ def go_on(services: Services, schedule: Schedule) -> Firing:
         raise StaleRecord(f"{schedule.schedule_id} has no firing under way")
     if firing.state != MAKING:
         held = why_held(services, schedule)
-        if held is None and firing.by_clock and (few := thresholds.too_few(services, schedule)):
-            held = Held(few, for_good=True)
+        if held is None and firing.by_clock:
+            held = thresholds.too_few(services, schedule)
         if held is not None and held.for_good:
             return _end(services, schedule, firing, None, held.reason)
         if held is not None:
@@ -109,13 +110,6 @@ def go_on(services: Services, schedule: Schedule) -> Firing:
         store.make(schedule, firing)
         firing = replace(firing, state=MAKING)
     return _end(services, schedule, firing, *make(services, schedule, firing))
-
-
-class Held(NamedTuple):
-    """Why a firing makes no batch now, or none at all."""
-
-    reason: str
-    for_good: bool
 
 
 def why_held(services: Services, schedule: Schedule) -> Held | None:

@@ -1,7 +1,7 @@
 """How much must wait in a folder before a schedule gathers it, and how much, or how long, starts a batch between its times."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -71,8 +71,18 @@ def of(schedule: Schedule) -> Thresholds:
     return msgspec.json.decode(schedule.gathering or "{}", type=Thresholds)
 
 
-def too_few(services: Services, schedule: Schedule) -> str | None:
-    """Say that less waits than a firing of the clock asks for, and how much; None if enough waits, or waits for too long."""
+class Held(NamedTuple):
+    """Why a firing makes no batch now, or none at all."""
+
+    reason: str
+    for_good: bool
+
+
+def too_few(services: Services, schedule: Schedule) -> Held | None:
+    """Say that less waits than a firing of the clock asks for, and how much; None if enough waits, or waits for too long.
+
+    While lines are still being counted, the firing waits for that.
+    """
     asked = of(schedule)
     if asked.min_lines is None and asked.min_bytes is None:
         return None
@@ -81,8 +91,11 @@ def too_few(services: Services, schedule: Schedule) -> str | None:
         return None
     for unit, least in (("lines", asked.min_lines), ("bytes", asked.min_bytes)):
         waits = getattr(found, unit)
-        if least is not None and waits < least:
-            return f"{waits} of at least {least} {unit} wait in {schedule.input_prefix}"
+        if least is None or waits >= least:
+            continue
+        if unit == "lines" and found.uncounted:
+            return Held(f"the lines that wait in {schedule.input_prefix} are still being counted", for_good=False)
+        return Held(f"{waits} of at least {least} {unit} wait in {schedule.input_prefix}", for_good=True)
     return None
 
 

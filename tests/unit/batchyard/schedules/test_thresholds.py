@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from batchyard.api.batches import of_schedule
 from batchyard.domain.numbers import HOUR, MINUTE
+from batchyard.gathering import waiting
 from batchyard.gathering.waiting import look
 from batchyard.recovery.missed_firings import see_to_schedules
 from batchyard.recovery.sweep_run import SweepRun
@@ -162,6 +163,18 @@ def test_the_files_of_a_refused_batch_start_none_early_and_are_left_to_the_clock
     stack.refuse(again)
     assert stack.sweep() is None
     assert stack.files(stack.fire()) == 2
+
+
+def test_a_time_of_the_clock_waits_for_the_count_of_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = Stack(min_lines=4)
+    stack.put(a=lines_of("a", 3), b=lines_of("b", 1))
+    with monkeypatch.context() as patched:
+        patched.setattr(waiting, "LONGEST_COUNT", 0)  # there is no time for any
+        assert stack.fire() is None
+    assert stack.services.schedule_store.known[stack.schedule_id].waits_for == (
+        f"the lines that wait in {FOLDER} are still being counted"
+    )
+    assert stack.files(stack.sweep()) == 2
 
 
 def test_a_run_by_hand_gathers_however_little_waits() -> None:

@@ -1,0 +1,100 @@
+"""What waits in a folder is counted in bounded memory and time, and what was counted stays counted."""
+
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchyard.domain.batch import InputObject
+from batchyard.gathering import waiting
+from batchyard.gathering.waiting import LONGEST_COUNT, Counted, Waiting, look
+from tests.fakes.bucket import MemoryBucket
+from tests.fakes.gathered import FOLDER, lines_of
+from tests.fakes.services import MemoryServices
+
+
+def looked(services: MemoryServices) -> Waiting:
+    return look(services, FOLDER, count_lines=True)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
+    """Make a stack that needs a third of the time of a look for each hundred bytes, and reads one file at a time."""
+    monkeypatch.setattr(waiting, "READERS", 1)
+    services, read = MemoryServices(), MemoryBucket.chunks
+
+    def slowly(bucket: MemoryBucket, source: InputObject, start: int = 0) -> Iterator[bytes]:
+        for chunk in read(bucket, source, start, None, 100):
+            services.wait(LONGEST_COUNT // 3)
+            yield chunk
+
+    monkeypatch.setattr(MemoryBucket, "chunks", slowly)
+    return services
+
+
+@given(st.text("a \n\t", max_size=30), st.integers(1, 7))
+def test_lines_that_are_not_blank_are_counted_wherever_the_bytes_are_cut(text: str, size: int) -> None:
+    data, counted = text.encode(), Counted()
+    for start in range(0, len(data), size):
+        counted = counted.behind(data[start : start + size])
+    assert counted.ended + counted.begun == sum(1 for line in text.split("\n") if line.strip())
+    assert counted.read == len(data)
+
+
+def test_a_line_without_end_is_counted_and_never_held() -> None:
+    services = MemoryServices()
+    services.bucket.put(f"{FOLDER}a.jsonl", lines_of("a", 2) + b"x" * 5_000_000)
+    tracemalloc.start()
+    try:
+        found = looked(services)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (found.lines, found.uncounted) == (3, False)
+    assert most < 2_000_000
+
+
+def test_a_look_counts_for_so_long_and_the_next_goes_on_where_it_stopped(slow: MemoryServices) -> None:
+    files = {"a": b"x" * 450 + b"\n" + b"y" * 400, "b": b"z\n" * 100, "c": b"q"}
+    for name, data in files.items():
+        slow.bucket.put(f"{FOLDER}{name}.jsonl", data)
+    looks = [looked(slow)]
+    while looks[-1].uncounted:
+        assert len(looks) < 10
+        looks.append(looked(slow))
+    assert [each.lines for each in looks] == [0, 1, 2, 103]
+    begins = [start for start, _ in slow.bucket.reads]
+    assert begins == [0, 300, 600, 0, 0]
+    assert looked(slow).lines == 103
+    assert len(slow.bucket.reads) == len(begins)
+
+
+def test_counts_are_kept_every_so_many_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "COUNTED_TOGETHER", 2)
+    services, count = MemoryServices(), Counted.behind
+    for name in "abcde":
+        services.bucket.put(f"{FOLDER}{name}.jsonl", name.encode())
+
+    def dying(counted: Counted, chunk: bytes) -> Counted:
+        if chunk == b"e":
+            raise MemoryError
+        return count(counted, chunk)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Counted, "behind", dying)
+        with pytest.raises(MemoryError):
+            looked(services)
+    services.bucket.reads.clear()
+    assert looked(services).lines == 5
+    assert len(services.bucket.reads) == 1
+
+
+def test_what_an_earlier_version_counted_is_counted_again() -> None:
+    services = MemoryServices()
+    services.bucket.put(f"{FOLDER}a.jsonl", lines_of("a", 2))
+    looked(services)
+    (kept,) = (key for key in services.bucket.stored if key.startswith("work/waiting/"))
+    services.bucket.put(kept, b"\x81\xa1a\x02")
+    assert looked(services).lines == 2
