@@ -160,3 +160,9 @@ def are_hours(text: str) -> bool:
     """Tell whether a text is hours such as `22:00-06:00`."""
     clock = "([01][0-9]|2[0-3]):[0-5][0-9]"
     return bool(re.fullmatch(f"{clock}-{clock}", text)) and text[:5] != text[6:]
+
+
+def minutes_of(hours: str) -> int:
+    """Return how many minutes hours such as `22:00-06:00` have."""
+    begin, end = (int(clock[:2]) * 60 + int(clock[3:]) for clock in hours.split("-"))
+    return (end - begin) % (24 * 60)

@@ -14,6 +14,7 @@ from batchyard.services import Services
 
 LONGEST_NAME: Final = 64  # characters
 LONGEST_KEY: Final = 1_024  # bytes, in S3
+FEWEST_MINUTES: Final = 30  # of the hours: some sweeps fall into them, also where one is late
 MEMBERS: Final = ("name", "schedule", "timezone", "input", "overlap", "hours", *thresholds.MEMBERS)
 #: Reads the members that every batch of a schedule has, and its completion window.
 BatchReader = Callable[[Services, dict[str, Any]], tuple[str, dict[str, Any]]]
@@ -98,6 +99,9 @@ def _hours(value: object) -> str | None:
     text = _text(value, "hours")
     if not expression.are_hours(text):
         raise _wrong("hours", f"must be hours of the clock such as '22:00-06:00', not {text[:32]!r}")
+    if expression.minutes_of(text) < FEWEST_MINUTES:
+        why = "what waits is looked at every five minutes, and might miss fewer each day"
+        raise _wrong("hours", f"must be {FEWEST_MINUTES} minutes or more: {why}")
     return text
 
 

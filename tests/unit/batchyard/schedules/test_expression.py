@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ministack.services import eventbridge
 
 from batchyard.schedules import expression
-from batchyard.schedules.expression import are_hours, is_zone, parse, within
+from batchyard.schedules.expression import are_hours, is_zone, minutes_of, parse, within
 
 #: Each is also read by the engine of the local stack, which was written by others.
 CRONS = [
@@ -133,3 +133,10 @@ def test_hours_are_those_of_the_zone_and_may_go_over_midnight(hours: str, at: st
 def test_what_is_no_hours_is_told(text: str) -> None:
     assert not are_hours(text)
     assert expression.UTC_ZONE == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("hours", "minutes"), [("22:00-06:00", 480), ("02:00-02:01", 1), ("23:45-00:15", 30), ("00:01-00:00", 1439)]
+)
+def test_hours_have_so_many_minutes(hours: str, minutes: int) -> None:
+    assert minutes_of(hours) == minutes

@@ -93,6 +93,8 @@ def test_a_rate_is_told_to_aws_with_its_first_time(services: MemoryServices) -> 
         ({"overlap": "wait"}, "overlap", "'skip' or 'queue'"),
         ({"overlap": ["skip"]}, "overlap", "'skip' or 'queue'"),
         ({"hours": "22-6"}, "hours", "such as '22:00-06:00'"),
+        ({"hours": "02:00-02:01"}, "hours", "30 minutes or more"),
+        ({"hours": "23:45-00:14"}, "hours", "30 minutes or more"),
         ({"input": None}, "input", "Missing"),
         ({"input": KEY}, "input", '{"key": "inbox/default/<name>.jsonl"} or'),
         ({"input": {"key": KEY, "prefix": "x"}}, "input", "must be"),
