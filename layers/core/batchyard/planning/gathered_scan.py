@@ -94,6 +94,12 @@ class FileScan:
     def take(self) -> Iterator[ShardLines | None]:
         """Read the files from `progress.offset` on; yield each shard that is full, and None where the progress is true."""
         while self._progress.offset < self._batch.input.size:
+            if (known := self._known_reason()) is not None:
+                at = self._at
+                self._open(at)
+                self._set_aside(at, known)
+                yield None
+                continue
             try:
                 yield from self._take_rest(self._bucket.chunks(self._batch.input, self._progress.offset))
             except NotFound as error:
@@ -114,9 +120,16 @@ class FileScan:
         """Return the place of the file that is to be read."""
         return bisect_right(self._files.starts, self._progress.offset) - 1
 
+    def _known_reason(self) -> BatchError | None:
+        """Say why the batch that is retried set the next file aside: it may be gone since, and is not read again."""
+        parent, at = self._scan.parent, self._at
+        if parent is None or self._progress.offset != self._files.starts[at]:
+            return None
+        return parent.why_set_aside(at)
+
     def _take_rest(self, chunks: Iterator[bytes]) -> Iterator[ShardLines | None]:
         """Read file after file, up to the end, or up to one that is passed by though its bytes are not read."""
-        while self._progress.offset < self._batch.input.size:
+        while self._progress.offset < self._batch.input.size and self._known_reason() is None:
             at, first = self._at, next(chunks)
             if self._progress.offset == self._files.starts[at]:
                 self._open(at)

@@ -16,7 +16,7 @@ from batchyard.domain.batch import (
     InputObject,
 )
 from batchyard.domain.errors import NotFound
-from batchyard.lines.file_places import FilePlaces, read_results
+from batchyard.lines.file_places import FilePlaces, read_results, read_table
 from batchyard.lines.result_lines import ResultLine, ResultLines
 from batchyard.planning.progress import PlanProgress
 from batchyard.planning.skipped import Skipped
@@ -49,12 +49,17 @@ class ParentResults:
         retry, bucket = progress.retry, services.bucket
         self._places = places
         self._files = read_results(bucket, batch.retry_of or "").files if places else []
+        self._read = read_table(bucket, batch.retry_of or "").files if places else []
         output = retry.output = retry.output or _copied(services, batch, object_keys.OUTPUT)
         errors = retry.errors = retry.errors or _copied(services, batch, object_keys.ERRORS)
         self._batch, self._progress, self._skipped = batch, progress, skipped
         self._taken = TakenOver(bucket, batch.batch_id, output, retry)
         self._output = ResultLines(bucket, output, retry.output_offset, retry.output_left if places else None)
         self._errors = ResultLines(bucket, errors, retry.errors_offset, retry.errors_left if places else None)
+
+    def why_set_aside(self, at: int) -> BatchError | None:
+        """Say why the parent set a file of a gathered input aside; None if it did not."""
+        return self._read[at].reason
 
     def begin_file(self, at: int) -> None:
         """Begin a file of a gathered input: only its own lines of the results can be those of its requests."""

@@ -119,6 +119,28 @@ def test_a_file_of_another_round_is_gone_and_the_retry_says_so(world: World) -> 
     assert world.run(retry(world, batch_id)) == "refused"
 
 
+@pytest.mark.parametrize("looks", [1, 2, 100])
+def test_a_retry_sets_aside_what_its_parent_did_for_the_same_reason_and_does_not_read_it(
+    world: World, looks: int
+) -> None:
+    aside = {"0.jsonl": b"", "aa.gz": b"\x1f\x8b", "cc.jsonl": b"\n \n", "d.jsonl": FILES["d.jsonl"]}
+    put(world, dict(sorted({**FILES, **aside}.items())))
+    batch_id, stored = fired(world, on_invalid="skip"), bucket_of(world).stored
+    del stored["gather/default/tickets/d.jsonl"]
+    world.run(batch_id)
+    for name in ("aa.gz", "cc.jsonl"):  # they were there, and are gone since
+        del stored[f"gather/default/tickets/{name}"]
+    world.provider.endings = [echoing] * 20
+    child, turns = retry(world, batch_id), 0
+    while plan(world.services, child, resume=turns > 0, seconds_left=SecondsLeft(looks + turns)).next == "plan":
+        turns += 1
+    assert world.run(child) == "done"
+    all_good(world, child, {name: data for name, data in FILES.items() if name not in aside})
+    parents, own = ([file["set_aside"] for file in report_of(world, each)["files"]] for each in (batch_id, child))
+    assert own == parents
+    assert [bool(each) for each in own] == [True, False, True, False, False, True, True]
+
+
 def test_requests_that_are_sent_on_their_own_have_their_own_names_again() -> None:
     world = memory_world(deadline_action="finish", deadline_budget_requests=100)
     put(world, {"a.jsonl": lines_of("a", 2), "b.jsonl": lines_of("b", 1)})
