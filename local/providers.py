@@ -7,34 +7,27 @@ in the secret of a stack on AWS, and says what the parameter Providers must be. 
 import getpass
 import json
 import os
-import re
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import boto3
 
-from batch_client import PROFILES, InvalidArgumentError, choose_profile
-from batchyard.adapters.aws import RoleSigner, translated
+from batch_client import InvalidArgumentError, choose_profile
+from batchyard.adapters.aws import translated
 from batchyard.domain.errors import BatchyardError, NotFound, SettingsError
 from batchyard.providers.entries import KEY, Entry, described, has_key, named_once
-from batchyard.providers.keys import ACCESS_KEY, read_keys
+from batchyard.providers.keys import read_keys
+from local.credentials import bearer_of, signed
 from local.errors import ParameterError
 from local.provider_key import ADVICE, secret_of
 from local.provider_key import KEY as KEY_KIND
 from local.stack.provider_choice import KEY as OWN_KEY
-from local.stack.provider_choice import LOOPBACK, URL, Provider, Several
+from local.stack.provider_choice import NO_KEY, URL, Provider, Several
 
 VARIABLE: Final = "PROVIDERS"
 OF_STACK: Final = "BATCHYARD_PROVIDERS"
-NO_KEY: Final = "none"  # of a provider that takes none
-REGION: Final = "us-east-1"  # of an address that names none
-_TAKEN: Final[dict[str, str]] = {}
-MADE_UP: Final = "AKIAOFTHISMACHINE:made-up-for-an-emulator"  # signs where nobody reckons a signature
-OTHER: Final = ", ID:SECRET or ID:SECRET:TOKEN. Leave it out to sign with your credentials (docs/providers.md)."
 SHAPE: Final = '{"openai": {"base_url": "https://api.openai.com/v1", "api_key": "…", "models": ["gpt-*"]}}'
 
 
@@ -76,8 +69,7 @@ def _take_as_bearer(entry: dict[str, Any], key: object) -> None:
         profile = choose_profile(entry.get("profile") or None, str(entry.get("base_url", "")))
     except InvalidArgumentError:
         return  # told with the other faults of the entry
-    bearing = f"{profile.name}-key"
-    if profile.signing and bearing in PROFILES and isinstance(key, str) and not re.fullmatch(ACCESS_KEY, key):
+    if isinstance(key, str) and (bearing := bearer_of(profile, key)):
         entry["profile"] = bearing
 
 
@@ -97,45 +89,8 @@ def several_of(host: Mapping[str, str]) -> Several | None:
 
 
 def _provider(entry: Entry, key: str | None) -> Provider:
-    """Return a provider; one that signs does so with its access key, or with the credentials of AWS on this machine."""
-    signer = None
-    if not has_key(entry):
-        key = key or _access_key(entry)
-        if not re.fullmatch(ACCESS_KEY, key):
-            raise ParameterError(f"{VARIABLE}: the api_key of {entry.name} is no access key of AWS{OTHER}")
-        signer = RoleSigner(lambda: key, _TAKEN.get("AWS_REGION") or _TAKEN.get("AWS_DEFAULT_REGION") or REGION)
-    return Provider(entry.base_url, key or NO_KEY, entry.profile, entry.name, entry.headers, signer)
-
-
-def _access_key(entry: Entry) -> str:
-    """Return the access key by which AWS's own tools sign here, or a made-up one where the service is on this machine."""
-    if urlsplit(entry.base_url).hostname in LOOPBACK:
-        return MADE_UP
-    with _as_the_user_has_it():
-        found = boto3.Session().get_credentials()
-    if found is None:
-        raise ParameterError(
-            f"{VARIABLE}: {entry.name} is called with signed requests, and there are no credentials of AWS to sign with. Run "
-            "aws configure or aws sso login, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-        )
-    now = found.get_frozen_credentials()
-    return ":".join(filter(None, (now.access_key, now.secret_key, now.token)))
-
-
-def take_aws_settings() -> None:
-    """Take the user's AWS settings out of the environment: no profile and no endpoint may reach the clients of the engine."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        _TAKEN[name] = os.environ.pop(name)
-
-
-@contextmanager
-def _as_the_user_has_it() -> Iterator[None]:
-    os.environ.update(_TAKEN)
-    try:
-        yield
-    finally:
-        for name in _TAKEN:
-            os.environ.pop(name, None)
+    provider = Provider(entry.base_url, key or NO_KEY, entry.profile, entry.name, entry.headers)
+    return provider if has_key(entry) else signed(provider, key)
 
 
 def without(host: Mapping[str, str]) -> dict[str, str]:

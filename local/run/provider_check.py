@@ -60,7 +60,7 @@ def _complaint(provider: Provider, error: BatchClientError) -> str | None:
     """Say why the provider cannot be used; None if it can, though it does not list its batches."""
     if isinstance(error, APIStatusError) and error.status in _REFUSALS:
         key = f"the api_key of {provider.name} in PROVIDERS" if provider.name else "PROVIDER_API_KEY"
-        key = f"the signature of {provider.name}, made with your credentials of AWS" if provider.signer else key
+        key = f"the signature of our requests, which are signed by {provider.signed_by}" if provider.signer else key
         return f"{provider.url} refused {key} (HTTP {error.status})."
     if isinstance(error, APIConnectionError) and error.status is None:
         why = error.message.rpartition(": ")[2]

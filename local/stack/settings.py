@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from batch_client import choose_profile
-from local.errors import ParameterError, ProviderUnclearError
+from local.errors import ParameterError
 from local.stack.deploy import Template
 from local.stack.parameters import Parameter, overrides, parameters
 from local.stack.provider_choice import KEY, URL, Own, Provider, named_provider
@@ -96,7 +95,7 @@ def settings_from(template: Template, host: Mapping[str, str]) -> Settings:
 
     Raises:
         ParameterError: a setting is unknown, does not fit, or lacks another one. Each has a line in the text.
-        ProviderUnclearError: only the address or only the key of the provider is set, or the provider has no key.
+        ProviderUnclearError: only the address or only the key of the provider is set.
 
     """
     secrets = (KEY_OF_PROVIDER, SECRET_OF_WEBHOOKS, ADDRESS_OF_CHAT)
@@ -112,13 +111,4 @@ def settings_from(template: Template, host: Mapping[str, str]) -> Settings:
         raise ParameterError(
             f"{ADDRESS_OF_CHAT.variable} is of no use alone: set BATCHYARD_NOTIFY_CHAT to slack or teams."
         )
-    return Settings(values, _only(Provider(*pair, values.get("ProviderProfile", ""))) if pair else None)
-
-
-def _only(provider: Provider) -> Provider:
-    """Return the one provider; one whose requests are signed must be described among several, as it has no key."""
-    if choose_profile(provider.profile or None, provider.url).signing is not None:
-        raise ProviderUnclearError(
-            f"{provider.url} is called with signed requests, and not with a key. Describe it in PROVIDERS (docs/providers.md)."
-        )
-    return provider
+    return Settings(values, Provider(*pair, values.get("ProviderProfile", "")) if pair else None)
