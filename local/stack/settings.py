@@ -45,10 +45,8 @@ SECRETS: Mapping[str, str] = {
 }
 _KEEP = "KeepProviderFiles"
 _CHAT = "NotifyChat"
-_OF_STATUS = {
-    "BATCHYARD_URL",
-    "BATCHYARD_KEY",
-}  # the docs have them in the user's environment, and they are no parameters
+# The docs have them in the user's environment, for the command batchyard and make status; they are no parameters.
+_OF_COMMANDS = {"BATCHYARD_URL", "BATCHYARD_KEY", "BATCHYARD_HOME"}
 _USUAL_NAMES = {URL: "BATCHYARD_" + URL, KEY: "BATCHYARD_" + KEY}
 
 
@@ -105,7 +103,7 @@ def settings_from(template: Template, host: Mapping[str, str]) -> Settings:
     # an empty variable counts as one that is not set
     empty = {name for name in (*usual, *_USUAL_NAMES.values()) if not host.get(name)}
     values = overrides(
-        {**known, **usual}, {name: value for name, value in host.items() if name not in empty | _OF_STATUS}
+        {**known, **usual}, {name: value for name, value in host.items() if name not in empty | _OF_COMMANDS}
     )
     if values.get(ADDRESS_OF_CHAT.name) and not values.get(_CHAT):
         raise ParameterError(
