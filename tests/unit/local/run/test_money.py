@@ -96,6 +96,11 @@ def test_the_tokens_are_those_of_the_report(tmp_path: Path) -> None:
             "$0.7500 (a $0.2500, b $0.5000)",
         ),
         ('{"usd": null, "input_usd": 0.5, "unpriced_tokens": 1200}', "$0.5000 and 1,200 tokens without a price"),
+        (
+            '{"usd": null, "input_usd": 0.5, "unpriced_tokens": 7, "by_provider": {"a": {"usd": 0.25}, "b": {"usd": null}, '
+            '"c": {"usd": null, "input_usd": 0.25}}}',
+            "$0.5000 and 7 tokens without a price (a $0.2500, b no price, c $0.2500 and more)",
+        ),
         ('{"usd": 0.0}', None),
         ("null", None),
     ],
