@@ -7,6 +7,7 @@ in the secret of a stack on AWS, and says what the parameter Providers must be. 
 import getpass
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from batch_client import InvalidArgumentError, choose_profile
 from batchyard.adapters.aws import translated
 from batchyard.domain.errors import BatchyardError, NotFound, SettingsError
 from batchyard.providers.entries import KEY, Entry, described, has_key, named_once
-from batchyard.providers.keys import read_keys
+from batchyard.providers.keys import PLAIN, read_keys
 from local.credentials import bearer_of, signed
 from local.errors import ParameterError
 from local.provider_key import ADVICE, secret_of
@@ -47,29 +48,28 @@ def read_description(text: str) -> tuple[str, list[Entry], dict[str, str]]:
         members: Any = json.loads(text, object_pairs_hook=named_once)
     except ValueError as error:
         raise ParameterError(f"{VARIABLE} is no JSON that can be followed: {error}. Write it so: {SHAPE}") from error
-    keys: dict[str, Any] = {}
+    keys: dict[str, str] = {}
     for name, each in members.items() if isinstance(members, dict) else ():
         if isinstance(each, dict) and KEY in each:
             keys[name] = each.pop(KEY)
+            if not isinstance(keys[name], str) or not re.fullmatch(PLAIN, keys[name]):
+                raise ParameterError(f"{VARIABLE}: the api_key of {name[:40]!r} must be plain text without spaces.")
             _take_as_bearer(each, keys[name])
     bare = json.dumps(members, separators=(",", ":"), ensure_ascii=False)
     try:
         found = described(bare)
-        known = read_keys(json.dumps(keys))
     except SettingsError as error:
         raise ParameterError(str(error).replace("Providers", VARIABLE, 1)) from error
-    except ValueError as error:
-        raise ParameterError(f"{VARIABLE}: an api_key must be plain text without spaces.") from error
-    return bare, found, known
+    return bare, found, keys
 
 
-def _take_as_bearer(entry: dict[str, Any], key: object) -> None:
+def _take_as_bearer(entry: dict[str, Any], key: str) -> None:
     """Choose the profile that bears a key of the service itself, where the one of an entry would sign with it."""
     try:
         profile = choose_profile(entry.get("profile") or None, str(entry.get("base_url", "")))
     except InvalidArgumentError:
         return  # told with the other faults of the entry
-    if isinstance(key, str) and (bearing := bearer_of(profile, key)):
+    if bearing := bearer_of(profile, key):
         entry["profile"] = bearing
 
 

@@ -47,8 +47,8 @@ def test_a_description_may_lie_in_a_file(tmp_path: Path) -> None:
         ("[]", "PROVIDERS must be a JSON object with a member for each provider"),
         (text(openai={**OPENAI, "modles": 1}), "PROVIDERS: 'openai' has the unknown member 'modles'. Did you mean 'models'?"),
         (text(openai={**OPENAI, "profile": "opnai"}), "No profile is called 'opnai'; there are"),
-        (text(openai={**OPENAI, "api_key": "two words"}), "an api_key must be plain text without spaces"),
-        (text(openai={**OPENAI, "api_key": 7}), "an api_key must be plain text without spaces"),
+        (text(openai={**OPENAI, "api_key": "two words"}), "the api_key of 'openai' must be plain text without spaces"),
+        (text(openai={**OPENAI, "api_key": 7}), "the api_key of 'openai' must be plain text without spaces"),
         (text(openai={"base_url": "https://h/v1"}), "openai has no api_key. Add it, as in"),
     ],
 )  # fmt: skip

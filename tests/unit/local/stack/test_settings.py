@@ -93,7 +93,7 @@ def test_the_emulators_files_are_deleted_by_the_stack() -> None:
 
 
 def test_what_the_commands_have_in_the_environment_is_no_setting_of_a_stack() -> None:
-    of_commands = {"BATCHYARD_URL": "http://127.0.0.1:1/v1", "BATCHYARD_KEY": "by_1", "BATCHYARD_HOME": "/tmp/by"}
+    of_commands = {"BATCHYARD_URL": "http://127.0.0.1:1/v1", "BATCHYARD_KEY": "by_1", "BATCHYARD_HOME": "/home/me/by"}
     host = {**of_commands, "BATCHYARD_MAX_ATTEMPTS": "5"}
     assert settings_from(read_template(TEMPLATE), host).values == {"MaxAttempts": "5"}
 
