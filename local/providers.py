@@ -135,9 +135,13 @@ def _asked(found: list[Entry], known: Mapping[str, str]) -> dict[str, str]:
     return read_keys(json.dumps({name: key for name, key in given.items() if key}))
 
 
-def keep(secret: str) -> str:
-    """Store the keys of the providers that are described, and return what to print; raises ParameterError, BatchyardError."""
+def keep(stack: str, secret: str) -> str:
+    """Store the keys of the providers that are described, and return what to print; raises ParameterError, BatchyardError.
+
+    Without a `secret` it is that of the stack, for which AWS is asked once the description is read.
+    """
     bare, found, given = read_description(_description())
+    secret = secret or secret_of(stack, KEY_KIND)
     known = {**stored_keys(secret), **given}
     known |= _asked(found, known)
     names = [entry.name for entry in found]
@@ -159,17 +163,17 @@ def listed(secret: str) -> str:
 
 def main(stack: str, secret: str, *flags: str) -> str:
     """Do what the command line asks and return what to print; what is wrong becomes the exit's one sentence."""
+    undone = "Nothing was read" if flags else "Nothing was stored"
     try:
-        where = secret or secret_of(stack, KEY_KIND)
-        return listed(where) if flags else keep(where)
+        return listed(secret or secret_of(stack, KEY_KIND)) if flags else keep(stack, secret)
     except (EOFError, KeyboardInterrupt):
-        sys.exit("\nNothing was stored.")
+        sys.exit(f"\n{undone}.")
     except ParameterError as error:
-        sys.exit(f"Nothing was stored: {error}")
+        sys.exit(f"{undone}: {error}")
     except ValueError:
-        sys.exit("Nothing was stored: a key must be plain text without spaces.")
+        sys.exit(f"{undone}: a key must be plain text without spaces.")
     except BatchyardError as error:
-        told = f"Nothing was stored: {str(error).rstrip('.')}."
+        told = f"{undone}: {str(error).rstrip('.')}."
         sys.exit(f"{told} {ADVICE}" if error.__cause__ else told)
 
 
