@@ -14,7 +14,7 @@ _DAY = 24 * _HOUR
 _ROOM = {
     "tokens": "prompt tokens {whose} that wait",
     "requests": "requests {whose} that wait",
-    "jobs": "batches",
+    "jobs": "batches {whose}",
     "nothing": "nothing",
 }
 _LOOKUP = {

@@ -135,6 +135,8 @@ class BatchFault(Rule):
     fail: list[dict[str, Any] | str] | str | None = None
     #: The share of lines after which the batch expires.
     expire_after: float | None = None
+    #: Whether the answers of a batch that expires or is cancelled are lost; they are billed all the same.
+    loses_answers: bool = False
     #: The status in which the batch stays until it expires.
     stuck: Literal["validating", "in_progress", "finalizing", "cancelling"] | None = None
     #: The life of the batch, in place of the scenario's `seconds_per_batch`.

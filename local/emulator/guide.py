@@ -90,6 +90,7 @@ BATCHES   {"batch": "2", "do": {...}}
     fail: "token_limit_exceeded"   or "file_not_found", any other code, or a list of codes and whole errors:
                                    [{"code": "invalid_json_line", "message": "...", "param": null, "line": 3}]
     expire_after: 0.4              expires after this share of its lines
+    loses_answers: true            its answers are gone if it expires or is cancelled, and billed all the same
     stuck: "in_progress"           stays in validating, in_progress, finalizing or cancelling (until it expires)
     seconds: 10                    its own pace
     empty_file_ids: true           "" where null belongs

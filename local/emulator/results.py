@@ -52,8 +52,9 @@ class Results:
         """Make the output and error files, show their ids, and end the batch."""
         batch, fault = self._batch, self._batch.fault
         absent = "" if fault.empty_file_ids else None
-        output = absent if fault.no_output_file else self._file(self._output, "output") or absent
-        errors = self._file(self._errors, "error") or absent
+        lost = fault.loses_answers and end in _UNFINISHED
+        output = absent if fault.no_output_file or lost else self._file(self._output, "output") or absent
+        errors = absent if lost else self._file(self._errors, "error") or absent
         with batch.lock:
             batch.output_file_id, batch.error_file_id = output, errors
             batch.usage = self._usage

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LEAST = 4
 FEW = [f"r{at:02}" for at in range(LEAST - 1)]
+MOST = 3 * 180  # bytes of a file, in which no four lines find place
 MANY = [f"r{at:02}" for at in range(LEAST + 1)]
 
 
@@ -72,6 +73,33 @@ def test_a_step_is_struck_at_any_call_it_makes_to_aws(
         assert played.record(batch_id)["status"] == "completed", where
         assert len(unknown(played)) <= AT_ONCE, where
         assert len(played.provider.made) == made, where
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
+@pytest.mark.parametrize("kind", ["kill", "fail", "overtake"])
+def test_a_part_of_few_lines_is_struck_at_any_call_it_makes_to_aws(kind: str, *, after: bool) -> None:
+    def cut() -> StruckWorld:
+        """Let the provider take files of three lines at most, and so no batch of any."""
+        made = world()
+        made.provider.most_bytes = MOST
+        return made
+
+    whole = cut()
+    whole.upload(MANY)
+    whole.finish()
+    assert (whole.wrongs(), unknown(whole), len(whole.provider.made)) == ([], [], 0)
+    assert set(whole.provider.direct) == set(MANY)
+    for at in some(range(whole.strikes.count), kind, after=after):
+        played = cut()
+        played.strikes.due = Strike(kind, at, after)
+        batch_id = played.upload(MANY)
+        played.finish(calm=False)
+        where = f"at effect {at}: {played.strikes.struck}"
+        assert played.wrongs() == [], where
+        assert max(played.provider.asked.values(), default=0) <= 1, where
+        assert played.record(batch_id)["status"] == "completed", where
+        assert len(unknown(played)) <= AT_ONCE, where
+        assert not played.provider.made, where
 
 
 @pytest.mark.parametrize("refusal", [

@@ -98,7 +98,7 @@ class Run:
         try:
             self._state.aws.read_to(job.request.source, self._input)
         except NoAccessError as error:
-            return f"The provided role does not have permission to read the input ({error})."
+            return f"Could not validate GetObject permissions to access S3 bucket: {error}"
         for number, line in raw_lines(self._input):
             job.total = number
             try:
@@ -187,7 +187,7 @@ class Run:
                 self._state.aws.write(f"{job.folder}/{name}.out", made)
                 self._state.aws.write(f"{job.folder}/manifest.json.out", msgspec.json.encode(job.manifest()))
         except NoAccessError as error:
-            job.message = f"The provided role does not have permission to write the results ({error})."
+            job.message = f"Could not validate PutObject permissions to access S3 bucket: {error}"
             return FAILED
         finally:
             made.unlink(missing_ok=True)

@@ -135,8 +135,7 @@ def test_a_job_that_is_stopped_keeps_what_has_run_and_few_that_are_left_go_alone
 
 def test_an_input_that_is_too_large_for_bedrock_is_removed_and_a_half_goes_first(world: BedrockWorld) -> None:
     step = planned(world, lines(5 * ENOUGH // 2))
-    told = {"message": "The input exceeds the maximum size in bytes."}
-    no = answer(told, 400, {"x-amzn-errortype": "ServiceQuotaExceededException"})
+    no = answer({"message": "The input is too large."}, 413)
     world.service.refused[CREATE] = [no] * 4
     while step.next == "submit":
         world.clock.now += step.wait_seconds

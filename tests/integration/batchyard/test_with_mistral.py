@@ -33,6 +33,8 @@ UNFINISHED = [
     {"lines": "1-3", "do": {"status": 500, "nameless": True}},
     {"lines": "7", "do": {"error": "x", "nameless": True}},
 ]
+# A job that runs for longer than its window of a day; what it had by then is lost.
+SLOW_AND_LOST = {"seconds": 200_000, "loses_answers": True}
 SCENARIOS: dict[str, dict[str, Any]] = {
     "all is well": {},
     "a create lost after its effect": {"calls": [call("createBatchJob", connection="reset", after_effect=True)]},
@@ -93,6 +95,45 @@ def test_every_line_has_its_answer_in_order_and_is_paid_once(world: World, emula
     made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
     assert Counter(custom_id for each in made for custom_id in each["billed"]) == Counter(IDS)
     assert {each["model"] for each in made} == {"mistral-small-latest"}
+
+
+def test_answers_lost_at_a_timeout_are_paid_again_by_halves_and_at_most_max_attempts_times(
+    world: World, emulator: Emulator
+) -> None:
+    emulator.play(batches=[{"do": SLOW_AND_LOST}])
+    before, most = MISTRAL.connect(world, emulator), world.services.settings.max_attempts
+    batch_id = MISTRAL.upload(world, IDS[:40])
+    assert plan(world.services, batch_id).next == "run"
+    step = Step(batch_id, 0)
+    jobs: list[dict[str, Any]] = []
+    while len(jobs) < most or step.next != "submit":
+        step = turn(world, emulator, step)
+        jobs = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
+    assert sorted(each["request_counts"]["total"] for each in jobs) == [10, 20, 40]
+    assert all(each["status"] == "expired" and each["billed"] for each in jobs)
+    emulator.play()
+    while step.next != "done":
+        step = turn(world, emulator, step)
+    assert assemble(world.services, batch_id) == "done"
+    errors = world.answered(batch_id, "errors.jsonl")
+    assert [each["custom_id"] for each in errors] == IDS[:10]
+    assert {each["error"]["code"] for each in errors} == {"no_answer"}
+    assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == IDS[10:40]
+    paid = Counter(
+        each for job in emulator.admin("/ledger")["data"] if job["id"] not in before for each in job["billed"]
+    )
+    assert max(paid.values()) <= most
+
+
+def test_answers_lost_at_one_timeout_come_with_the_next_jobs(world: World, emulator: Emulator) -> None:
+    emulator.play(batches=[{"batch": 1, "do": SLOW_AND_LOST}])
+    before = MISTRAL.connect(world, emulator)
+    batch_id = MISTRAL.upload(world, IDS)
+    assert run(world, emulator, batch_id) == "done"
+    assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == IDS
+    made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
+    paid = Counter(custom_id for each in made for custom_id in each["billed"])
+    assert set(paid.values()) == {1, 2}, "what was lost at the service was paid there"
 
 
 def test_errored_lines_are_errors_with_their_native_body_and_cost_nothing(world: World, emulator: Emulator) -> None:

@@ -84,8 +84,9 @@ def test_an_expiry_that_can_leave_nothing_brings_no_line_nearer_to_its_end(
     assert shard.stalls == stalls
 
 
-def test_what_expired_with_nothing_goes_again_by_halves_and_is_not_paid_for_for_ever(world_of: Row) -> None:
-    world = world_of(after_expiry="nothing", after_cancel="nothing", progress="none")
+@pytest.mark.parametrize("room", ["tokens", "requests", "jobs", "nothing"])
+def test_what_expired_with_nothing_goes_again_by_halves_and_is_not_paid_for_for_ever(world_of: Row, room: str) -> None:
+    world = world_of(after_expiry="nothing", after_cancel="nothing", progress="none", room=room)
     batch_id = drop(world, 40)
     world.provider.endings = [answering(lambda _: None, "expired")] * 2
     world.provider.polls_before_end = 0

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from batch_client import PROFILES
+from batch_client import PROFILES, AuthenticationError, FileTooLargeError
 from batchyard.costs.prices import FULL
+from batchyard.domain.numbers import DAY
+from batchyard.domain.step import Step
+from batchyard.planning.plan import plan
 from batchyard.providers.entries import Entry
-from batchyard.providers.limits import narrowed
+from batchyard.providers.limits import is_too_few, narrowed
 from tests.fakes.lines import jsonl
 from tests.fakes.world import World, memory_world
 
@@ -101,3 +104,48 @@ def test_answers_in_a_shape_nobody_knows_are_told_and_in_no_cost() -> None:
     report = json.loads(world.result(batch_id, "report.json"))
     assert report["answers"]["unmetered"] == 3
     assert (report["usage"]["total_tokens"], report["cost"]["usd"]) == (0, 0.0)
+
+
+@pytest.mark.parametrize("learned", [True, False], ids=["a learned limit", "a refusal"])
+def test_a_part_of_too_few_lines_goes_one_by_one_and_no_batch_of_so_few_is_made(*, learned: bool) -> None:
+    world, count = world_of(), LEAST + LEAST // 2
+    data = jsonl([{**line(at), "body": {**line(at)["body"], "x": "y" * 20_000}} for at in range(count)])
+    batch_id = world.drop(data)
+    assert plan(world.services, batch_id).next == "run"
+    if learned:
+        now = world.services.now()
+        world.services.account("bedrock").creations.learn_most_bytes(len(data) // 3, now, now + DAY)
+    else:
+        world.provider.before = [None, FileTooLargeError("too large", status=413)]
+    world.run_shard(Step(batch_id, 0))
+    assert world.run(batch_id) == "done"
+    assert [len(world.provider.custom_ids(each)) for each in world.provider.batches.values()] == []
+    assert len(world.provider.direct) == count
+    assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == [
+        f"{NOVA}-{at}" for at in range(count)
+    ]
+    (shard,) = world.services.batch_store.shards(batch_id)
+    attempts = shard.attempts
+    assert all(each.direct for each in attempts)
+    assert sum(each.succeeded for each in attempts) == count
+
+
+def test_a_part_that_may_not_be_sent_waits_and_says_why() -> None:
+    world, count = world_of(), LEAST + LEAST // 2
+    data = jsonl([line(at) for at in range(count)])
+    batch_id = world.drop(data)
+    assert plan(world.services, batch_id).next == "run"
+    now = world.services.now()
+    world.services.account("bedrock").creations.learn_most_bytes(len(data) // 3, now, now + DAY)
+    world.provider.before = [AuthenticationError("no right", status=403)] * 16
+    step = world.step(Step(batch_id, 0))
+    assert step.next == "submit"
+    assert step.wait_seconds > 0
+    assert "no right" in (world.services.batch_store.batch(batch_id).paused or "")
+
+
+@pytest.mark.parametrize(("endpoint", "few"), [("/v1/chat/completions", True), ("/v1/videos", False)])
+def test_what_only_a_batch_answers_is_never_too_few(endpoint: str, *, few: bool) -> None:
+    facts = PROFILES["bedrock"].facts
+    assert is_too_few(facts, endpoint, LEAST - 1) is few
+    assert not is_too_few(facts, endpoint, LEAST)

@@ -102,12 +102,27 @@ def test_a_service_may_take_fewer_embeddings_than_other_requests(world_of: Row) 
     assert sizes(world) == [2, 2, 1]
 
 
-def test_jobs_of_all_models_share_the_room(world_of: Row) -> None:
-    world = world_of(room="jobs", room_size=1)
+@pytest.mark.parametrize(
+    ("room_of", "ledgers", "most"),
+    [("model", ["odd.test#m0", "odd.test#m1", "odd.test#m2"], 3), ("account", ["odd.test#"], 1)],
+)  # fmt: skip
+def test_jobs_of_all_models_share_the_room_only_where_the_service_says_so(
+    world_of: Row, room_of: str, ledgers: list[str], most: int
+) -> None:
+    world = world_of(room="jobs", room_of=room_of, room_size=1)
     batch_id = drop(world, 6, models=3)
-    assert max(side_by_side(world, batch_id)) == 1
+    assert max(side_by_side(world, batch_id)) == most
     assert sizes(world) == [2, 2, 2]
-    assert list(world.services.account().token_ledgers.names()) == ["odd.test#"]
+    assert list(world.services.account().token_ledgers.names()) == ledgers
+
+
+@pytest.mark.parametrize(
+    ("name", "shares"),
+    [("bedrock", False), ("bedrock-openai", False), ("deepinfra", True), ("dashscope", True), ("ovh", True)],
+)
+def test_the_quota_of_jobs_is_that_of_a_model_at_bedrock_alone(name: str, *, shares: bool) -> None:
+    facts = PROFILES[name].facts
+    assert (facts.room, facts.shares_room) == ("jobs", shares)
 
 
 @pytest.mark.parametrize(

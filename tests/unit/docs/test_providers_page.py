@@ -31,7 +31,7 @@ def test_a_row_with_odd_facts_is_told_as_it_is() -> None:
     for row in (
         "requests of a batch | 2 to 9",
         "windows | `1h` to `9h`",
-        "what fills up | batches: 3 at once",
+        "what fills up | batches of a model: 3 at once",
         "at the end of the window | it runs on",
         "reserved keys of metadata | `x`",
         "keeps inputs, results | until deleted, 1 hours",

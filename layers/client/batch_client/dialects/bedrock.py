@@ -32,7 +32,7 @@ from ..paging import query_of
 from ..sources import Source
 from ..transport import JSON, Call
 from ..unknown_outcome import known_or_raise, never_sent
-from .bedrock_errors import refused
+from .bedrock_errors import refused, refused_create
 from .bedrock_jobs import counts_of, id_of, look_from, usage_of
 from .bedrock_lines import records_of, results_of
 from .bedrock_names import model_and_type, name_of, token_of
@@ -72,8 +72,9 @@ class BedrockDialect(Direct):
             "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": source.rpartition("/")[0] + "/"}},
         })  # fmt: skip
         call = Call(method="POST", path=_JOBS, headers=JSON, body=body)
+        transport = self._transport.with_refusals(refused_create)
         made = known_or_raise(
-            lambda: self._transport.call(call, lambda answer: id_of(object_from(answer, "job")), never_sent),
+            lambda: transport.call(call, lambda answer: id_of(object_from(answer, "job")), never_sent),
             CreateOutcomeUnknown, "The job",
         )  # fmt: skip
         return Look(

@@ -1,27 +1,29 @@
-"""What the refusals of Amazon Bedrock mean, where the status alone would mislead; and why its jobs fail."""
+"""What the refusals of Amazon Bedrock mean, where the status alone would mislead; and why its jobs fail.
+
+Words decide where there is nothing else, and whole sentences that AWS documents alone. Source: API reference of Amazon Bedrock,
+CreateModelInvocationJob; user guide, Troubleshooting of custom models (roles, permissions to S3), 2026-08.
+"""
 
 import re
 from typing import Final
 
 from ..errors import (
     APIStatusError,
+    AuthenticationError,
     BatchClientError,
     ConflictError,
-    FileTooLargeError,
     TokenLimitError,
     recast,
 )
 from ..models import BatchError
-from ..profiles.rows import BEDROCK
 
-NO_ROOM, TOO_LARGE, NO_RIGHT = "token_limit_exceeded", "file_too_large", "invalid_api_key"
+NO_ROOM, NO_RIGHT = "token_limit_exceeded", "invalid_api_key"
 _UNEXPLAINED: Final = "Amazon Bedrock failed the job and did not say why."
-_QUOTA: Final = "ServiceQuotaExceededException"
+_QUOTA: Final = "ServiceQuotaExceededException"  # "The number of requests exceeds the service quota. Resubmit later."
+_VALIDATION: Final = "ValidationException"
 _CONFLICT: Final = "ConflictException"
-# A quota of one job, which has too much in it; any other quota is that of all jobs.
-_SIZE: Final = r"\b(records|bytes|size|[kmg]b)\b"
-_TOO_FEW: Final = r"\b(minimum|at least|less|fewer)\b"
-_FULL: Final = r"\b(quotas?|throttl\w+|too many|concurrent)\b"
+# A job cannot run before a person sees to its role, or to the bucket.
+_NO_RIGHT: Final = r"could not (validate \w+ permissions to access|assume (the )?provided iam role)\b"
 
 
 def refused(error: BatchClientError) -> BatchClientError:
@@ -29,31 +31,24 @@ def refused(error: BatchClientError) -> BatchClientError:
     if not isinstance(error, APIStatusError):
         return error
     if error.type == _QUOTA:
-        if _is_of_size(error.message):
-            return recast(FileTooLargeError, error, code=TOO_LARGE, retryable=False)
         return recast(TokenLimitError, error, code=NO_ROOM, retryable=True)
     if error.type == _CONFLICT:  # the job exists, or does something else just now
         return recast(ConflictError, error, code=error.code, retryable=True)
     return error
 
 
+def refused_create(error: BatchClientError) -> BatchClientError:
+    """Do as `refused` for the create of a job, which says of a missing right by its words alone."""
+    if isinstance(error, APIStatusError) and error.type == _VALIDATION and _wants_right(error.message):
+        return recast(AuthenticationError, error, code=NO_RIGHT, retryable=False)
+    return refused(error)
+
+
 def problem_of(message: str | None) -> BatchError:
     """Return why a job failed as a whole, from its words alone: there is no code."""
     said = message or _UNEXPLAINED
-    if _is_of_size(said):
-        return BatchError(TOO_LARGE, said)
-    if any(sign.code is None and sign.shows(None, (), said) for sign in BEDROCK.facts.key_refused):
-        return BatchError(NO_RIGHT, said)
-    return BatchError(NO_ROOM if _says(_FULL, said) else "batch_failed", said)
+    return BatchError(NO_RIGHT if _wants_right(said) else "batch_failed", said)
 
 
-def _is_of_size(message: str) -> bool:
-    return (
-        _says(_SIZE, message)
-        and _says(r"\b(exceed\w*|more|larger?|maximum|limit)\b", message)
-        and not _says(_TOO_FEW, message)
-    )
-
-
-def _says(words: str, message: str) -> bool:
-    return re.search(words, message, re.IGNORECASE) is not None
+def _wants_right(message: str) -> bool:
+    return re.match(_NO_RIGHT, message.strip(), re.IGNORECASE) is not None

@@ -14,7 +14,7 @@ from ..models import Batch
 from ..objects import Objects
 from ..sources import Source
 from ..upload import chunks_of
-from .bedrock_errors import refused
+from .bedrock_errors import refused, refused_create
 from .openai import OpenAIDialect
 from .stored import ERRORS, INPUT, RESULT, Store, folder_of
 
@@ -41,7 +41,7 @@ class BedrockOpenAIDialect(OpenAIDialect):
     def submit(self, job: Job, lines: Source) -> Look:  # noqa: ARG002 - the lines are in the bucket
         """Create the batch, for the one model of the job."""
         headers = {_ROLE: self._store.role(), _MODEL: job.model}
-        client = self._client.over(self._client.transport.with_refusals(refused, **headers))
+        client = self._client.over(self._client.transport.with_refusals(refused_create, **headers))
         return self._look(self._created(client, job))
 
     def look(self, job_id: str) -> Look:

@@ -7,7 +7,7 @@ import msgspec
 
 #: What fills up, so that a service takes no more: prompt tokens, requests, or batches.
 Room = Literal["tokens", "requests", "jobs", "nothing"]
-#: What requests or tokens are counted by: each model has a room of its own, or all models of the account share one.
+#: What requests, tokens or batches are counted by: each model has a room of its own, or all models of the account share one.
 RoomOf = Literal["model", "account"]
 #: What finds the batch of a lost create: a token of the create, our metadata, a name, the time and the number of requests; or
 #: nothing for sure.
@@ -105,8 +105,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shares_room(self) -> bool:
-        """Tell whether all models fill the same room, as batches always do."""
-        return self.room == "jobs" or self.room_of == "account"
+        """Tell whether all models fill the same room."""
+        return self.room_of == "account"
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):

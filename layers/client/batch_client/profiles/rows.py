@@ -47,11 +47,12 @@ TOGETHER = Profile(
     ),
 )  # fmt: skip
 DEEPINFRA = Profile(
-    name="deepinfra",
-    title="DeepInfra",
-    hosts=("api.deepinfra.com",),
-    facts=Facts(source="deepinfra.com/docs, OpenAI-compatible batch, 2026-06", room="jobs", room_size=100, price=0.8),
-)
+    name="deepinfra", title="DeepInfra", hosts=("api.deepinfra.com",),
+    facts=Facts(
+        source="deepinfra.com/docs, OpenAI-compatible batch, 2026-06", room="jobs", room_of="account", room_size=100,
+        price=0.8,
+    ),
+)  # fmt: skip
 PARASAIL = Profile(
     name="parasail", title="Parasail", hosts=("api.saas.parasail.io",), ordinary_url="https://api.parasail.io/v1",
     facts=Facts(
@@ -64,7 +65,8 @@ DASHSCOPE = Profile(
     hosts=("dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com", "dashscope-us.aliyuncs.com"),
     facts=Facts(
         source="Alibaba Cloud Model Studio, Batch inference, 2026-10-12; its Error codes, 2026-06-23",
-        windows=("24h", "336h"), windows_between=True, room="jobs", room_size=1_000, lookup="none",
+        windows=("24h", "336h"), windows_between=True, room="jobs", room_of="account", room_size=1_000,
+        lookup="none",
         reserved_metadata=("ds_name", "ds_description", "ds_batch_finish_callback"),
         purse_empty=(Sign(400, "Arrearage"),),
     ),
@@ -101,7 +103,8 @@ OVH = Profile(
     facts=Facts(
         source="blog.ovhcloud.com/ovhcloud-ai-endpoints-batch-mode, 2026; AI Endpoints Batch mode, as a registry of batch "
         "services cites it, 2026-11",
-        mixed_models=True, windows=("24h", "48h", "72h"), room="jobs", room_size=5, results_kept=15 * DAY,
+        mixed_models=True, windows=("24h", "48h", "72h"), room="jobs", room_of="account", room_size=5,
+        results_kept=15 * DAY,
     ),
 )  # fmt: skip
 QIANFAN = Profile(
@@ -126,13 +129,11 @@ PERPLEXITY = Profile(
     ),
 )  # fmt: skip
 CEREBRAS = Profile(
-    name="cerebras",
-    title="Cerebras",
-    hosts=("api.cerebras.ai",),
+    name="cerebras", title="Cerebras", hosts=("api.cerebras.ai",),
     facts=Facts(
         source="inference-docs.cerebras.ai/api-reference/batch/create-batch, 2026 (private preview)", price=0.5
     ),
-)
+)  # fmt: skip
 DOUBLEWORD = Profile(
     name="doubleword", title="Doubleword", hosts=("api.doubleword.ai",),
     facts=Facts(
@@ -192,12 +193,11 @@ _BEDROCK_SOURCE = (
     "botocore 1.44.8, bedrock 2023-04-20; Amazon Bedrock user guide, batch inference, 2026-08; aws.amazon.com/blogs/"
     "machine-learning, Automate Amazon Bedrock batch inference, 2024-10-29"
 )
-# Words of a role, or of a bucket's policy, by which a job cannot run before a person sees to it.
+# A signature or a right that is refused, by its type. Words tell of jobs alone, in the dialect: any body may hold them.
 _BEDROCK_KEYS = (
     Sign(403, "UnrecognizedClientException"), Sign(403, "InvalidSignatureException"), Sign(403, "ExpiredTokenException"),
     Sign(403, "IncompleteSignatureException"), Sign(403, "MissingAuthenticationTokenException"),
-    Sign(400, None, "permission"), Sign(400, None, "not authorized"), Sign(400, None, "access denied"),
-    Sign(400, None, "assume"),
+    Sign(400, "AccessDeniedException"), Sign(400, "NotAuthorized"), Sign(400, "IncompleteSignature"),
 )  # fmt: skip
 BEDROCK = Profile(
     name="bedrock", title="Amazon Bedrock", hosts=("bedrock.*.amazonaws.com",), dialect="bedrock", signing="bedrock",

@@ -55,7 +55,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     file_pending_since: int = 0
     #: When it was uploaded; 0 in a record from before this was kept.
     file_since: int = 0
-    #: The most tokens, by our estimate, of the next attempt (0: no bound).
+    #: The most of the next attempt (0: no bound): tokens, by our estimate, or lines where tokens fill nothing up.
     wave: int = 0
     #: The size of the smallest file of it that the provider refused as too large; 0: none.
     too_large_bytes: int = 0
@@ -182,7 +182,7 @@ def with_new_attempt(shard: Shard, now: int) -> Shard:
     kept = (*filter(_left_something, shard.attempts[:-KEPT_ATTEMPTS]), *shard.attempts[-KEPT_ATTEMPTS:])
     completed = sum(attempt.succeeded for attempt in shard.attempts)  # and not what the provider counted
     grows = shard.attempts and shard.attempts[-1].end is not End.FAILED and not shard.stalls
-    wave = shard.wave * 3 // 2 if grows else shard.wave
+    wave = (shard.wave * 3 + 1) // 2 if grows else shard.wave  # up, as one line must grow, too
     return with_members(shard, wave=wave, completed=completed, attempts=[*kept, attempt])
 
 
@@ -210,12 +210,12 @@ def with_files_to_delete(shard: Shard, *file_ids: str | None) -> Shard:
 
 
 def with_next_version(before: Shard | None, after: Shard) -> Shard:
-    """Return `after` as it is written over `before`; an uploaded file that no further attempt needs is to be deleted."""
+    """Return `after` as written over `before`; uploads that nobody needs, none in use under its old name, are to be deleted."""
     kept = None if after.done else after.file_id
-    uploads = {shard.file_id for shard in (before, after) if shard is not None} - {kept}
-    return with_members(
-        with_files_to_delete(after, *uploads), file_id=kept, version=(before.version if before else 0) + 1
-    )
+    unneeded = with_files_to_delete(after, *(shard.file_id for shard in (before, after) if shard is not None))
+    listed = [file_id for file_id in unneeded.files_to_delete if file_id != kept]
+    version = (before.version if before else 0) + 1
+    return with_members(unneeded, files_to_delete=listed, file_id=kept, version=version)
 
 
 def with_progress(shard: Shard, now: int) -> Shard:

@@ -20,6 +20,7 @@ from batchyard.planning.output_limits import ASSUMED_OUTPUT, OutputLimits
 from batchyard.planning.progress import PlanProgress, TargetSize
 from batchyard.planning.whole_input import EMPTY
 from batchyard.providers.account import Account
+from batchyard.providers.limits import is_too_few
 from batchyard.services import Services
 
 # The sums are of all models, but only so many are shown, with so many characters of their names. A record holds 400 KB and an
@@ -94,7 +95,7 @@ def sum_up_targets(services: Services, batch: Batch, progress: PlanProgress, bud
         size = sizes.setdefault(target, TargetSize(*target))
         size.lines += len(ordinals)
         size.shards += bool(ordinals)
-        few = len(ordinals) < services.account(shard.provider).facts.least_lines
+        few = is_too_few(services.account(shard.provider).facts, shard.endpoint, len(ordinals))
         size.one_by_one += len(ordinals) if few else 0
         size.bytes += sum(shard.sizes[ordinal] for ordinal in ordinals)
         progress.target_sizes, progress.sized_shards = list(sizes.values()), number + 1

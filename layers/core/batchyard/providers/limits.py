@@ -11,6 +11,14 @@ if TYPE_CHECKING:
 #: What is counted in the ledgers of a provider, by what fills up there.
 UNITS: Final = {"tokens": "enqueued tokens", "requests": "requests that wait", "jobs": "batches at once"}
 
+# What these answer at once is not what a batch answers: a job to be waited for, and a form in place of JSON.
+ONLY_BY_BATCH: Final = frozenset({"/v1/videos", "/v1/images/edits"})
+
+
+def is_too_few(facts: "Facts", endpoint: str, lines: int) -> bool:
+    """Tell whether the service takes no batch of so few lines: they go one by one, whatever the deadline."""
+    return lines < facts.least_lines and endpoint not in ONLY_BY_BATCH
+
 
 def narrowed(entry: "Entry", facts: "Facts") -> "Entry":
     """Return the settings of a provider with no limit above that of the service; a fact that is not known bounds nothing.

@@ -4,6 +4,7 @@ A batch whose create lost its answer is adopted by its shard. All others are orp
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from operator import methodcaller
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -103,7 +104,8 @@ def look_for_files(run: SweepRun, account: Account) -> None:
     """Delete the files that no record knows, because their worker died before it recorded them."""
     if provider_files.may_delete(run.services):
         files: Walk[Input] = Walk(run, account, "provider files", stays=False)
-        _walk(run, files, account.client.inputs, _judge_file, _delete_file)
+        judge = partial(_judge_file, named_by_attempt=account.profile.reads_objects)
+        _walk(run, files, account.client.inputs, judge, _delete_file)
 
 
 def _walk(
@@ -142,11 +144,11 @@ def _judge(run: SweepRun, seen: Look) -> Verdict:
     return verdict
 
 
-def _judge_file(run: SweepRun, seen: Input) -> Verdict:
+def _judge_file(run: SweepRun, seen: Input, *, named_by_attempt: bool) -> Verdict:
     key = object_keys.attempt_of_filename(seen.filename, run.services.settings.stack)
     if key is None:
         return Verdict.OWNED  # by another stack, or not made by us
-    return ownership.of_file(_owner(run, *key), seen.id, _age(run, seen))
+    return ownership.of_file(_owner(run, *key), seen.id, _age(run, seen), named_by_attempt=named_by_attempt)
 
 
 def _age(run: SweepRun, seen: Listed) -> int:

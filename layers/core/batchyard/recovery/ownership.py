@@ -68,11 +68,11 @@ def of_batch(owner: Owner, provider_batch_id: str, age: int) -> Verdict:
     return Verdict.AWAITED if age > LATEST_LOOK else Verdict.UNCLEAR
 
 
-def of_file(owner: Owner, file_id: str, age: int) -> Verdict:
-    """Judge an uploaded file by its age in seconds."""
+def of_file(owner: Owner, file_id: str, age: int, *, named_by_attempt: bool = False) -> Verdict:
+    """Judge an uploaded file by its age in seconds; one whose id is that of its attempt may be uploaded anew at any time."""
     shard = owner.shard
     if shard is not None and (file_id in shard.files_to_delete or file_id == shard.file_id):
         return Verdict.OWNED
     if shard is not None and shard.at_provider and shard.attempts[-1].file_id == file_id:
         return Verdict.OWNED
-    return Verdict.UNCLEAR if owner.under_way and age < LATEST_RECORD else Verdict.ORPHAN
+    return Verdict.UNCLEAR if owner.under_way and (named_by_attempt or age < LATEST_RECORD) else Verdict.ORPHAN

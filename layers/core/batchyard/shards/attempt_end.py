@@ -20,6 +20,7 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.shards.line_outcomes import AttemptOutcome
 from batchyard.shards.pauses import ENDLESS, SEE_TO_ACCOUNT, WANTS_OPERATOR, sentences
+from batchyard.shards.token_room import TOKENS
 from batchyard.shards.turn import Turn
 from batchyard.shards.unanswered_lines import write_error_lines
 
@@ -103,7 +104,9 @@ def _halved(turn: Turn, stalled: Shard) -> Shard:
     """Have half as much sent next, if all was lost because it took longer than the window."""
     if not (_loses_all(turn) and _ran_out(turn, stalled)):
         return stalled
-    return with_members(stalled, wave=max(1, stalled.attempts[-1].tokens // 2))
+    last = stalled.attempts[-1]
+    sent = last.tokens if turn.account.facts.room == TOKENS else last.lines
+    return with_members(stalled, wave=max(1, sent // 2))
 
 
 def had_its_window(end: End | None, ran: float, window: int) -> bool:

@@ -21,7 +21,7 @@ from batchyard.domain.batch import window_seconds
 from batchyard.domain.errors import BatchyardError, InputGone, KeyMissing, NotFound, StoreError
 from batchyard.domain.outcomes import parse, usage_of
 from batchyard.domain.policy import OUTCOME_UNKNOWN, Outcome, may_go_without_tier
-from batchyard.domain.shard import Shard, with_attempt_members, with_new_attempt
+from batchyard.domain.shard import Shard, with_attempt_members
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import FINISH, deadline
 from batchyard.lines.byte_ranges import ByteRanges
@@ -31,6 +31,7 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
 from batchyard.providers.account import Account
+from batchyard.providers.limits import ONLY_BY_BATCH, is_too_few
 from batchyard.settings import Settings
 from batchyard.shards import direct_answers, failed_calls
 from batchyard.shards.answers import Answers
@@ -48,17 +49,10 @@ LONGEST_SEND: Final = 600  # seconds; with TURN less than an invocation has, and
 # The same of flex processing, which is slow. Source: OpenAI's guide, which advises to wait for 15 minutes.
 FLEX_TURN, FLEX_LONGEST_SEND, FLEX_PATIENCE = 30, 840, 720.0
 NEVER_HEARD: Final = "the function that sent it died."
-# What these answer at once is not what a batch answers: a job to be waited for, and a form in place of JSON.
-ONLY_BY_BATCH: Final = frozenset({"/v1/videos", "/v1/images/edits"})
 
 
 class _Request(msgspec.Struct):
     body: msgspec.Raw
-
-
-def is_too_few(account: Account, shard: Shard) -> bool:
-    """Tell whether the service takes no batch of so few lines as are unfinished: they go one by one, whatever the deadline."""
-    return shard.unfinished < account.facts.least_lines and shard.endpoint not in ONLY_BY_BATCH
 
 
 def is_due(settings: Settings, window: str, shard: Shard) -> bool:
@@ -74,10 +68,10 @@ def is_due(settings: Settings, window: str, shard: Shard) -> bool:
     return last.end in RAN and (last.ended_at or 0) >= late and shard.unfinished <= left
 
 
-def with_direct_attempt(account: Account, shard: Shard, settings: Settings, now: int) -> Shard:
-    """Return the shard with a new attempt that sends one by one; by flex processing where that costs no more than a batch."""
+def as_direct(account: Account, shard: Shard, settings: Settings) -> Shard:
+    """Return the shard whose attempt sends one by one; by flex processing where that costs no more than a batch."""
     asks = settings.deadline_service_tier == FLEX and account.prices.sells_flex(shard.model, shard.endpoint)
-    return with_attempt_members(with_new_attempt(shard, now), direct=True, tier=FLEX if asks else None)
+    return with_attempt_members(shard, direct=True, tier=FLEX if asks else None)
 
 
 def send_tail(turn: Turn, lines: ShardLines) -> Step:
@@ -85,7 +79,7 @@ def send_tail(turn: Turn, lines: ShardLines) -> Step:
     sent = Unfinished.read(turn.services.bucket, turn.shard.unfinished_key, len(lines))
     names = names_of(lines, gathered=turn.batch.gathered)
     give_back = giving_back(lines, sent.ordinals) if turn.batch.gathered else None
-    asked = (names[ordinal] for ordinal in sent.ordinals)
+    asked = (names[ordinal] for ordinal in sent.ordinals[: turn.attempt.lines])
     with Answers(asked, endpoint=turn.shard.endpoint, give_back=give_back) as answers:
         try:
             return _Tail(turn, lines, sent, answers).run()
@@ -217,7 +211,8 @@ class _Tail:
         self._turn.save(self._with_flex_counted())  # a fence, too
         outcome = AttemptOutcome(self._turn, self._lines, self._unfinished, self._answers)
         ended = with_attempt_ended(self._turn, outcome, End.DIRECT, End.DIRECT, self._answers.usage)
-        if self._not_run and not outcome.finished and not self._input_gone and is_too_few(self._turn.account, ended):
+        few = is_too_few(self._turn.account.facts, ended.endpoint, self._turn.attempt.lines)
+        if self._not_run and not outcome.finished and not self._input_gone and few:
             # No batch comes after these, whose refusal would tell what is wrong, and wait.
             return failed_calls.retry_create(self._turn, f"POST {ended.endpoint}", self._not_run, ended)
         return end_attempt(self._turn, ended, outcome)

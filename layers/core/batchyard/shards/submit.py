@@ -8,23 +8,17 @@ from batchyard.budgets.warnings import warn
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.job import job_of
-from batchyard.domain.shard import (
-    Shard,
-    as_done,
-    is_full,
-    with_attempt_members,
-    with_members,
-    with_new_attempt,
-)
+from batchyard.domain.shard import Shard, as_done, is_full, with_attempt_members, with_members, with_new_attempt
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import cost_limit_reached
 from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.gathered_names import NamedRequests
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
+from batchyard.providers.limits import is_too_few
 from batchyard.services import Services
 from batchyard.shards import create_room, failed_calls, lost_create, provider_files, token_room
-from batchyard.shards.direct import is_due, is_too_few, send_tail, with_direct_attempt
+from batchyard.shards.direct import as_direct, is_due, send_tail
 from batchyard.shards.pauses import CREATE, LIST, LOOK, LOOK_AT_INPUT, UPLOAD
 from batchyard.shards.play import play
 from batchyard.shards.provider_refusal import react_to_refused_create
@@ -67,7 +61,7 @@ class _Submission:
         turn = self._turn
         if turn.shard.attempt is None:
             due = is_due(self._services.settings, turn.window, turn.shard)
-            direct = due or is_too_few(turn.account, turn.shard)
+            direct = due or is_too_few(turn.account.facts, turn.shard.endpoint, turn.shard.unfinished)
             if reason := turn.why_stopped() or self._why_no_attempt(direct=direct):
                 return self._stop(reason)
             turn.save(self._begun(direct=direct))
@@ -90,13 +84,12 @@ class _Submission:
 
     def _begun(self, *, direct: bool) -> Shard:
         """Return the shard with a new attempt. A direct one counts against the budget from now on."""
-        shard, now = self._turn.shard, self._services.now()
-        if not direct:
-            return with_new_attempt(shard, now)
-        return with_attempt_members(
-            with_direct_attempt(self._turn.account, shard, self._services.settings, now),
-            estimate=self._estimate(shard.unfinished, direct=True),
-        )
+        begun = with_new_attempt(self._turn.shard, self._services.now())
+        return self._as_direct(begun) if direct else begun
+
+    def _as_direct(self, shard: Shard) -> Shard:
+        estimate = self._estimate(shard.attempts[-1].lines, direct=True)
+        return with_attempt_members(as_direct(self._turn.account, shard, self._services.settings), estimate=estimate)
 
     def _estimate(self, lines: int, *, direct: bool = False) -> int:
         return spending.estimate(self._services, self._turn.batch, self._turn.shard, lines, direct=direct)
@@ -142,6 +135,9 @@ class _Submission:
         unfinished = Unfinished.read(self._services.bucket, turn.shard.unfinished_key, len(self._lines)).ordinals
         if wait := token_room.reserve(turn, [self._lines.sizes[ordinal] for ordinal in unfinished]):
             return turn.then(Next.SUBMIT, wait)
+        few = is_too_few(turn.account.facts, turn.shard.endpoint, turn.attempt.lines)
+        if few and turn.attempt.creating_at is None:
+            return self._send_few()
         try:
             with create_room.slot(turn) as wait:
                 return self._wait(wait) if wait else self._upload_and_create(unfinished)
@@ -151,6 +147,15 @@ class _Submission:
             return failed_calls.retry_create(turn, self._call, error)
         except BatchClientError as error:
             return react_to_refused_create(turn, self._call, error)
+
+    def _send_few(self) -> Step:
+        """Send one by one what fits into a batch, as the service takes none of so few; the lines behind go later."""
+        turn = self._turn
+        if reason := self._why_held(turn.attempt.lines, direct=True):
+            return self._stop(reason)
+        turn.save(self._as_direct(with_members(turn.shard, file_id=None)))
+        token_room.release(self._services, turn.shard, ended=True)
+        return send_tail(turn, self._lines)
 
     def _upload_and_create(self, unfinished: "array[int]") -> Step:
         turn, ordinals = self._turn, unfinished[: self._turn.attempt.lines]

@@ -180,13 +180,15 @@ def _wave(
     turn: Turn, sizes: Sequence[int], ledger: Ledger, most: int | None, most_bytes: int | None
 ) -> tuple[int, int, int]:
     """Return how many of the first lines go, their bytes, and what they take of the room: tokens, requests or a job."""
-    room = turn.account.facts.room
-    if room == REQUESTS:
-        lines, size = token_limits.wave_of_requests(sizes, most, most_bytes)
-        return lines, size, lines
-    most_tokens = min(filter(None, (most, turn.shard.wave)), default=None) if room == TOKENS else None
-    lines, size = token_limits.wave(sizes, ledger.ratio, most_tokens, most_bytes)
-    return lines, size, 1 if room == JOBS else token_limits.tokens_of(size, ledger.ratio)
+    room, wave = turn.account.facts.room, turn.shard.wave or None
+    if room == TOKENS:
+        lines, size = token_limits.wave(sizes, ledger.ratio, token_limits.limit_of(most, wave), most_bytes)
+        return lines, size, token_limits.tokens_of(size, ledger.ratio)
+    most_lines = token_limits.limit_of(most, wave) if room == REQUESTS else wave
+    lines, size = token_limits.wave_of_requests(sizes, most_lines, most_bytes)
+    if room == NOTHING:
+        return lines, size, token_limits.tokens_of(size, ledger.ratio)
+    return lines, size, lines if room == REQUESTS else 1
 
 
 def _first(turn: Turn) -> int:

@@ -258,7 +258,7 @@ def test_a_role_that_may_not_read_or_write_fails_the_job(emulator: Emulator, den
     finally:
         served(emulator).denied.clear()
     assert job["status"] == "Failed"
-    assert "does not have permission to" in job["message"]
+    assert "Object permissions to access" in job["message"]
 
 
 def test_jobs_are_listed_by_name_time_and_page(emulator: Emulator) -> None:

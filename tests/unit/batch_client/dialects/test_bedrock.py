@@ -9,12 +9,12 @@ import pytest
 
 from batch_client import (
     AuthenticationError,
+    BadRequestError,
     BatchClientError,
     BatchError,
     BedrockDialect,
     ConflictError,
     CreateOutcomeUnknown,
-    FileTooLargeError,
     Input,
     InvalidArgumentError,
     Job,
@@ -146,12 +146,15 @@ def test_a_create_whose_answer_is_lost_is_sent_once(lost: Step) -> None:
     ("refused", "error", "reaction"),
     [
         (refusal(QUOTA, "You have reached the limit of jobs in progress"), TokenLimitError, Reaction.REUSE),
-        (refusal(QUOTA, "The number of records exceeds the maximum"), FileTooLargeError, Reaction.CUT),
+        (refusal(QUOTA, "The number of records exceeds the maximum size"), TokenLimitError, Reaction.REUSE),
         (refusal("ThrottlingException", "Rate exceeded", 429), RateLimitError, Reaction.RETRY),
         (refusal("AccessDeniedException", "not authorized: iam:PassRole", 403), PermissionDeniedError, Reaction.PAUSE),
         (refusal("UnrecognizedClientException", "The security token is invalid.", 403), AuthenticationError, Reaction.PAUSE),
         (refusal("ValidationException", "Could not validate GetObject permissions to access S3"), AuthenticationError,
          Reaction.PAUSE),
+        (refusal("ValidationException", "Could not assume provided IAM role. Check its trust policy."), AuthenticationError,
+         Reaction.PAUSE),
+        (refusal("ValidationException", "jobName: check permissions to assume"), BadRequestError, Reaction.ASK_AGAIN),
         (refusal("ValidationException", "modelId is not valid"), BatchClientError, Reaction.ASK_AGAIN),
         (refusal("ConflictException", "Another job has this token"), ConflictError, Reaction.RETRY),
     ],
@@ -162,6 +165,30 @@ def test_what_a_refusal_means(refused: Step, error: type[BatchClientError], reac
         dialect.submit(JOB, LINES)
     assert after_failed_call(caught.value) is reaction
     assert caught.value.request_id == "r-9"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Could not validate GetObject permissions to access S3 bucket", "messages: you are not authorized to assume this",
+        "permission: extra field", "tools.0.description: access denied",
+    ],
+)  # fmt: skip
+def test_a_body_that_is_refused_is_never_taken_for_a_missing_right(message: str) -> None:
+    dialect, _ = speak(refusal("ValidationException", message))
+    with pytest.raises(BadRequestError) as caught:
+        dialect.send(URL, b"{}")
+    assert after_failed_call(caught.value) is not Reaction.PAUSE
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("AccessDeniedException", 403), ("AccessDeniedException", 400), ("NotAuthorized", 400)]
+)
+def test_a_missing_right_of_a_request_is_told_by_its_type(kind: str, status: int) -> None:
+    dialect, _ = speak(*[refusal(kind, "no", status)] * 2)
+    with pytest.raises((PermissionDeniedError, AuthenticationError)) as caught:
+        dialect.send(URL, b"{}")
+    assert after_failed_call(caught.value) is Reaction.PAUSE
 
 
 def test_a_server_that_fails_may_have_made_the_job() -> None:
@@ -238,10 +265,11 @@ def test_a_job_that_expired_never_began_and_has_nothing() -> None:
     [
         (None, "batch_failed", Reaction.RETRY),
         ("The model had a problem", "batch_failed", Reaction.RETRY),
-        ("The provided role could not be assumed", "invalid_api_key", Reaction.PAUSE),
-        ("Access denied to S3 bucket", "invalid_api_key", Reaction.PAUSE),
-        ("The number of records exceeds the quota", "file_too_large", Reaction.CUT),
-        ("Your account has reached its quota", "token_limit_exceeded", Reaction.REUSE),
+        ("Could not assume provided IAM role. Check its trust policy.", "invalid_api_key", Reaction.PAUSE),
+        ("Could not validate PutObject permissions to access S3 bucket: b", "invalid_api_key", Reaction.PAUSE),
+        ("Too many records failed", "batch_failed", Reaction.RETRY),
+        ("Some records could not be run: check permissions of the prompt", "batch_failed", Reaction.RETRY),
+        ("The size of some records exceeds the limit", "batch_failed", Reaction.RETRY),
         ("contains less records (5) than the required minimum of: 100", "batch_failed", Reaction.RETRY),
     ],
 )

@@ -3,6 +3,8 @@
 from array import array
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchyard.costs.cost import Cost
 from batchyard.domain.attempt import Attempt
@@ -14,6 +16,7 @@ from batchyard.domain.shard import (
     with_attempt_members,
     with_members,
     with_new_attempt,
+    with_next_version,
 )
 from batchyard.lines.shard_lines import Place, ShardLines, new_shard
 from tests.fakes.batches import NOW, batch
@@ -74,3 +77,18 @@ def test_what_a_look_has_seen_of_the_cost_is_expected_no_more(seen: int | None, 
     sent = with_attempt_members(begun, estimate=100, creating_at=NOW, cost=cost)
     assert sent.expected == expected
     assert with_attempt_members(sent, ended_at=NOW).expected == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from([None, "s3://b/1.jsonl", "s3://b/2.jsonl"]), st.booleans()), max_size=9))
+def test_a_file_in_use_is_never_to_be_deleted_though_it_was_uploaded_anew_under_its_name(
+    writes: list[tuple[str | None, bool]],
+) -> None:
+    lines = ShardLines(0, "/v1/responses", "m")
+    lines.add(Place(0, 1, 0), ["a"], [1])
+    shard = new_shard(batch(), lines)
+    known: set[str] = set()
+    for file_id, done in writes:
+        shard = with_next_version(shard, with_members(shard, file_id=file_id, status="done" if done else "waiting"))
+        known |= {file_id} if file_id else set()
+        assert shard.file_id not in shard.files_to_delete
+        assert {*shard.files_to_delete, *([shard.file_id] if shard.file_id else [])} == known, "no file is forgotten"

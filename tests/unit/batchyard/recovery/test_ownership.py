@@ -99,6 +99,15 @@ def test_a_file_of_a_running_batch(shard: Shard, file_id: str, number: int, age:
     assert of_file(Owner(RUNNING, shard, number), file_id, age) is verdict
 
 
+@pytest.mark.parametrize(("number", "verdict"), [(2, Verdict.UNCLEAR), (1, Verdict.ORPHAN)])
+def test_an_input_whose_name_its_attempt_may_write_anew_is_no_orphan_before_the_attempt_has_ended(
+    number: int, verdict: Verdict
+) -> None:
+    owner = Owner(RUNNING, AGAIN, number)
+    assert of_file(owner, "s3://b/of-the-attempt", OLD, named_by_attempt=True) is verdict
+    assert of_file(owner, "file-0", OLD) is Verdict.ORPHAN
+
+
 @pytest.mark.parametrize(
     ("url", "windows", "seconds"),
     [
