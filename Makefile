@@ -8,7 +8,7 @@ STACK ?= batchyard
 WALKS ?= 1000
 
 GOALS := help setup run up status prove provider bridge key budget provider-key providers unit test conformance lint pytest bench compat faults lock prices docs format
-SETTINGS := PYTHON INPUT OUT PROVIDER_BASE_URL PROVIDER_API_KEY PROVIDERS PROVIDER MODEL YES JSON DRY_RUN MAX_COST_USD BRIDGE_PORT TABLE TENANT BUDGET_USD ADMIN LIST REVOKE STACK SECRET WEBHOOK CHAT BENCH FILES TOOLS LINES WALKS
+SETTINGS := PYTHON INPUT OUT PROVIDER_BASE_URL PROVIDER_API_KEY PROVIDERS PROVIDER MODEL BUCKET ROLE YES JSON DRY_RUN MAX_COST_USD BRIDGE_PORT TABLE TENANT BUDGET_USD ADMIN LIST REVOKE STACK SECRET WEBHOOK CHAT BENCH FILES TOOLS LINES WALKS
 .PHONY: $(GOALS)
 
 # A misspelt word must not run anything, least of all the sample in place of the user's file.
@@ -39,8 +39,8 @@ up: setup ## the whole stack until Ctrl-C
 status: setup ## the batches of the stack that is up here, or of BATCHYARD_URL and BATCHYARD_KEY
 	@$(PY) -m local status
 
-prove: setup ## a small paid run at your provider that shows what of its facts holds, its price said first: PROVIDER=… (of PROVIDERS, or a profile) MODEL=…; YES=1 spends unasked, JSON=1
-	@$(PY) -m local.prove $(call given,PROVIDER,--provider) $(call given,MODEL,--model) $(call given,YES,--yes) $(call given,JSON,--json)
+prove: setup ## a small paid run at your provider that shows what of its facts holds, its price said first: PROVIDER=… (of PROVIDERS, or a profile) MODEL=…; for Amazon Bedrock BUCKET=… ROLE=…; YES=1 spends unasked, JSON=1
+	@$(PY) -m local.prove $(call given,PROVIDER,--provider) $(call given,MODEL,--model) $(call given,BUCKET,--bucket) $(call given,ROLE,--role) $(call given,YES,--yes) $(call given,JSON,--json)
 
 provider: setup ## the provider emulator alone
 	@$(PY) -m local.emulator --prices layers/core/batchyard/costs/prices.json

@@ -1,11 +1,15 @@
 """Which provider is proven, with which model; the settings are those of `make run`."""
 
+import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from batch_client import BatchClient, InvalidArgumentError, Profile, choose_profile
+from batch_client import BatchClient, Dialect, InvalidArgumentError, Profile, choose_profile, speak
 from batchyard.adapters.aws import RoleSigner
-from batchyard.providers.entries import described
+from batchyard.adapters.bucket import Bucket
+from batchyard.domain.object_keys import provider_folder
+from batchyard.providers.entries import ROLE, described
+from batchyard.providers.objects import BucketFolder
 from local.errors import ParameterError
 from local.prove.lines import CHEAP, Asked, asked_of
 from local.providers import several_of
@@ -13,7 +17,15 @@ from local.stack.provider_choice import KEY, URL, Provider, Several, named_provi
 
 _WILD: Final = "*?["
 _PROFILE, _PRICES = "BATCHYARD_PROVIDER_PROFILE", "BATCHYARD_PRICE_LIST"
+_FOLDER: Final = provider_folder("prove")  # among those that the role of a stack may read and write
 _HOW: Final = f"Set {URL} and {KEY}, or PROVIDERS and PROVIDER, the name of one of them."
+
+
+class Place(NamedTuple):
+    """Where a service that reads and writes objects by itself does so, and as whom."""
+
+    bucket: str = ""
+    role: str = ""
 
 
 class Choice(NamedTuple):
@@ -26,25 +38,32 @@ class Choice(NamedTuple):
     window: str
     #: The user's own prices, as JSON text; empty for the list of the package.
     prices: str
+    place: Place
 
     def client(self) -> BatchClient:
         """Return a client of the provider."""
         key = self.provider.api_key if self.profile.signing is None else RoleSigner()
         return BatchClient(key, self.provider.url, profile=self.profile, headers=self.provider.headers)
 
+    def speak(self, client: BatchClient, label: str) -> Dialect:
+        """Return the dialect of the provider, with the objects that it reads and writes by itself."""
+        bucket, role = self.place
+        objects = BucketFolder(lambda: Bucket(bucket), _FOLDER, role) if self.profile.reads_objects else None
+        return speak(client, label, objects)
 
-def choose(host: Mapping[str, str], wanted: str, model: str) -> Choice:
+
+def choose(host: Mapping[str, str], wanted: str, model: str, place: Place = Place()) -> Choice:  # noqa: B008 - immutable
     """Choose by the environment and the words of the command; raises ParameterError, ProviderUnclearError."""
     several = several_of(host)
     if several is not None:
-        return _of_several(several, host, wanted, model)
+        return _of_several(several, host, wanted, model, place)
     named = named_provider(host)
     if named is None:
         raise ParameterError(f"No provider is named. {_HOW}")
-    return _choice(Provider(*named, wanted or host.get(_PROFILE, "")), host, model)
+    return _choice(Provider(*named, wanted or host.get(_PROFILE, "")), host, model, place)
 
 
-def _of_several(several: Several, host: Mapping[str, str], wanted: str, model: str) -> Choice:
+def _of_several(several: Several, host: Mapping[str, str], wanted: str, model: str, place: Place) -> Choice:
     names = ", ".join(provider.name for provider in several.each)
     provider = several.named(wanted) if wanted or len(several.each) == 1 else None
     if provider is None:
@@ -53,18 +72,29 @@ def _of_several(several: Several, host: Mapping[str, str], wanted: str, model: s
     entry = next(each for each in described(several.described) if each.name == provider.name)
     exact = next((each for each in entry.models if not any(sign in each for sign in _WILD)), "")
     prices = {_PRICES: entry.price_list} if entry.price_list else {}
-    return _choice(provider, {**host, **prices}, model or exact, entry.completion_window)
+    place = place._replace(role=place.role or entry.role)
+    return _choice(provider, {**host, **prices}, model or exact, place, entry.completion_window)
 
 
-def _choice(provider: Provider, host: Mapping[str, str], model: str, window: str = "") -> Choice:
+def _choice(provider: Provider, host: Mapping[str, str], model: str, place: Place, window: str = "") -> Choice:
     try:
         profile = choose_profile(provider.profile or None, provider.url)
     except InvalidArgumentError as error:
         raise ParameterError(f"PROVIDER or {_PROFILE} names no profile: {error.message}.") from error
+    _check_place(profile, place)
     sellers = profile.facts.sellers  # of a gateway, nobody knows which of them it has
     model = model or (CHEAP.get(sellers[0], "") if len(sellers) == 1 else "")
     if not model:
         raise ParameterError("Name a model of the provider, a cheap one that it takes in batches: MODEL=…")
     window = window or (profile.facts.windows or ("24h",))[0]
     asked = asked_of(profile, model)
-    return Choice(provider, provider.name or profile.name, profile, asked, window, host.get(_PRICES, ""))
+    return Choice(provider, provider.name or profile.name, profile, asked, window, host.get(_PRICES, ""), place)
+
+
+def _check_place(profile: Profile, place: Place) -> None:
+    """Raise ParameterError if a service would find no objects: before a price is said, or anything is sent."""
+    if profile.reads_objects and not (place.bucket and re.fullmatch(ROLE, place.role)):
+        raise ParameterError(
+            f"{profile.title} reads its inputs in a bucket of yours by itself. Name the bucket, and the ARN of the role with "
+            "which it comes: BUCKET=… ROLE=arn:aws:iam::…:role/…"
+        )

@@ -9,9 +9,8 @@ from typing import Final
 
 import msgspec
 
-from batch_client import speak
 from local.errors import LocalError, ParameterError
-from local.prove.choice import choose
+from local.prove.choice import Place, choose
 from local.prove.lines import batches
 from local.prove.price import estimate, prices
 from local.prove.run import Run
@@ -40,6 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local.prove", description="Prove a provider by a small paid run.")
     parser.add_argument("--provider", default="", help="one of PROVIDERS, or the profile of the one provider")
     parser.add_argument("--model", default="", help="a cheap model of it")
+    parser.add_argument("--bucket", default="", help="your bucket in which Amazon Bedrock reads and writes")
+    parser.add_argument("--role", default="", help="the ARN of the role with which it does so")
     parser.add_argument("--yes", default="", help="1 to spend without being asked")
     parser.add_argument("--json", default="", help="1 to have the proof as JSON")
     return parser
@@ -47,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _prove(options: argparse.Namespace, host: Mapping[str, str]) -> int:
     yes, as_json = _flag("YES", options.yes), _flag("JSON", options.json)
-    choice, run = choose(host, options.provider, options.model), secrets.token_hex(4)
+    place = Place(options.bucket, options.role)
+    choice, run = choose(host, options.provider, options.model, place), secrets.token_hex(4)
     jobs = batches(choice.asked, choice.profile.facts, run)
     try:
         known = prices(choice.profile.facts, choice.prices)
@@ -57,7 +59,7 @@ def _prove(options: argparse.Namespace, host: Mapping[str, str]) -> int:
     _say(f"{choice.name} ({choice.provider.url}): {choice.asked.model} at {choice.asked.url}. {found.sentence}")
     _ask(yes=yes)
     with choice.client() as client:
-        going = Run(speak(client, LABEL), choice, found, _say)
+        going = Run(choice.speak(client, LABEL), choice, found, _say)
         try:
             going.play(jobs, run, known)
         finally:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from batch_client import Look
-from batchyard.costs.answer_usage import BodyUsage, usage_in
+from batchyard.costs.native_usage import usage_in_body
 from batchyard.costs.usage import Usage
 from local.prove.lines import Batch
 from local.prove.seen import Job
@@ -19,7 +19,7 @@ _ENDING: Final = " line"  # of the custom_id of the line that is bad on purpose
 
 class _Response(msgspec.Struct):
     status_code: int | None = None
-    body: Any = None
+    body: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Line(msgspec.Struct):
@@ -32,7 +32,7 @@ def note_results(job: Job, batch: Batch, seen: Look, files: Iterable[Iterable[by
     """Note what the results of an ended job hold; each of `files` is one result, in chunks."""
     places = {custom_id: at for at, custom_id in enumerate(batch.ids)}
     orders: list[list[int]] = []
-    used: list[BodyUsage] = []
+    used: list[Usage] = []
     for chunks in files:
         orders.append([])
         for raw in _lines(chunks):
@@ -47,7 +47,7 @@ def note_results(job: Job, batch: Batch, seen: Look, files: Iterable[Iterable[by
     job.without_answer = len(places)
     told = [order == sorted(order) for order in orders if len(order) > 1]
     job.in_input_order = all(told) if told else None
-    job.usage_in_lines, job.used = len(used), usage_in(used) if used else Usage()
+    job.usage_in_lines, job.used = len(used), sum(used, Usage())
     if seen.usage is not None:
         of_job, of_lines = (seen.usage, job.used)
         job.usage_adds_up = (of_job.input_tokens, of_job.output_tokens) == (
@@ -68,14 +68,10 @@ def _note_line(job: Job, line: _Line, raw: bytes) -> None:
         job.bad_line = raw.decode(errors="replace").strip()[:_LONGEST]
 
 
-def _usage_of(line: _Line) -> list[BodyUsage]:
+def _usage_of(line: _Line) -> list[Usage]:
     """Return the usage of an answer; none if it has none that can be read."""
-    body = line.response.body if line.response is not None else None
-    told = body.get("usage") if isinstance(body, dict) else None
-    try:
-        return [msgspec.convert(told, BodyUsage)] if told else []
-    except msgspec.ValidationError:
-        return []
+    told = usage_in_body(bytes(line.response.body)) if line.response is not None else None
+    return [told] if told is not None else []
 
 
 def _read(raw: bytes) -> _Line | None:

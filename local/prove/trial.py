@@ -10,6 +10,7 @@ import msgspec
 
 from batch_client import BatchClientError, CannotTell, CreateOutcomeUnknown, Dialect, Look, State
 from batch_client import Job as Wanted
+from batchyard.domain.errors import BatchyardError
 from local.prove.choice import Choice
 from local.prove.lines import Batch
 from local.prove.results import note_results
@@ -21,6 +22,7 @@ _SHOWN: Final = 200  # entries of a list that are looked through
 _FEW: Final = 3
 _FLOOR, _CEILING, _GROWTH = 0.2, 60.0, 1.5  # seconds between looks
 _PATIENCE: Final = 90  # seconds in which a job whose create was lost must show
+_READY: Final = 900  # seconds in which the service must have processed an input
 _SKEW: Final = 300  # seconds by which the service's clock may differ
 
 Say = Callable[[str], None]
@@ -83,8 +85,8 @@ class Trial:
     def _tried(told: str, call: Callable[[], object]) -> str:
         try:
             call()
-        except BatchClientError as error:
-            return f"{told.partition(' was ')[0]} may still be there, look for it yourself: {error.message}"
+        except (BatchClientError, BatchyardError) as error:  # of the service, or of the bucket that it reads
+            return f"{told.partition(' was ')[0]} may still be there, look for it yourself: {error}"
         return told
 
     def _prepare(self) -> None:
@@ -92,9 +94,12 @@ class Trial:
         if laid is None:
             return
         self.job.input = laid.id
+        until, pauses = time.monotonic() + _READY, _pauses()
         while laid.pending:
+            if time.monotonic() > until:
+                raise ProofFailed(f"The service has not processed the input {laid.id} within {_READY // 60} minutes.")
             self._say(f"{laid.id}: the service has yet to process the input …")
-            time.sleep(_FLOOR)
+            time.sleep(next(pauses))
             laid = self._service.prepared(laid.id)
         if laid.problem:
             raise ProofFailed(f"The service cannot use the input: {laid.problem}")
@@ -168,9 +173,9 @@ class Trial:
         return seen
 
     def _awaited(self, seconds: float) -> Look:
-        pause = _FLOOR
+        pauses = _pauses()
         while True:
-            seen = self._looked()
+            seen, pause = self._looked(), next(pauses)
             if seen.ended:
                 return seen
             if time.monotonic() > self._began + seconds:
@@ -178,13 +183,12 @@ class Trial:
             if pause > 1:
                 self._say(f"{seen.id}: {_told(seen)}")
             time.sleep(pause)
-            pause = min(pause * _GROWTH, _CEILING)
 
     def _note_end(self, seen: Look) -> None:
         self._ended, self._results = True, seen.results
         self.job.seconds = round(time.monotonic() - self._began, 1)
         self.job.problems = [f"{each.code}: {each.message}"[:400] for each in seen.problems]
-        files = (self._service.read(name, self._batch.ids) for name in seen.results)
+        files = (self._service.read(name, self._batch.ids, self._wanted.key) for name in seen.results)
         note_results(self.job, self._batch, seen, files)
         self._say(f"{seen.id}: {seen.status}, {self.job.succeeded} of {self.job.requests} answered")
 
@@ -210,6 +214,14 @@ class _Bytes:
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._data
+
+
+def _pauses() -> Iterator[float]:
+    """Yield the seconds between looks, which grow, without end."""
+    pause = _FLOOR
+    while True:
+        yield pause
+        pause = min(pause * _GROWTH, _CEILING)
 
 
 def _done(seen: Look) -> int:

@@ -347,7 +347,9 @@ def test_a_handler_makes_one_call(path: Path) -> None:
 
 
 def test_a_route_makes_one_call() -> None:
-    for node in chain.from_iterable(tree(CORE / f"api/{name}.py").body for name in ("routes", "schedule_routes", "own_routes")):
+    for node in chain.from_iterable(
+        tree(CORE / f"api/{name}.py").body for name in ("routes", "schedule_routes", "own_routes")
+    ):
         if (
             isinstance(node, ast.FunctionDef) and node.name != "health"
         ):  # which says that nothing but the API itself works

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from .errors import ProtocolError
 
 LONGEST_ID = 2_000  # bytes as UTF-8; real ids have up to some hundred
+LONGEST_STATUS = 64  # characters of a status that is shown
 LONGEST_NAME, LONGEST_TEXT = 200, 2_000  # characters; what is longer is cut
 _LARGEST_NUMBER = 2**53  # beyond it JSON's readers disagree, and nothing that is counted is as much
 _LATEST_TIME = 253_402_300_800  # the year 10000, where datetime ends

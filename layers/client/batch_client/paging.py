@@ -8,7 +8,7 @@ from .models import Page
 
 T = TypeVar("T")
 
-_MOST_PAGES = 100_000
+MOST_PAGES = 100_000
 
 
 def all_items(
@@ -29,7 +29,7 @@ def all_items(
         yield from items[ids.index(after) + 1 :] if after in ids else items
         return
     seen: set[str] = set()
-    for _ in range(_MOST_PAGES):
+    for _ in range(MOST_PAGES):
         page = page_after(after)
         after = id_of(page.data[-1]) if page.data else page.last_id
         if page.has_more is None and (not page.data or after in seen):
@@ -40,7 +40,7 @@ def all_items(
         if after is None or after in seen:
             raise ProtocolError("The list says that there are more, but gives no way to them")
         seen.add(after)
-    raise ProtocolError(f"The list has more than {_MOST_PAGES} pages")
+    raise ProtocolError(f"The list has more than {MOST_PAGES} pages")
 
 
 class ListEnd:

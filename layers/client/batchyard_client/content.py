@@ -15,7 +15,7 @@ from .errors import UsageFault
 from .home import Home
 
 SETTLED: Final = 2_000_000_000  # nanoseconds; a file that was changed just before it was read may be changed unseen
-USUAL_ENDPOINT: Final = "/v1/chat/completions"
+ANY_ENDPOINT: Final = "*"  # has Batchyard take the url that each line says
 Passed = Callable[[int], None]
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from batch_client import NotFoundError
 
-from .content import Digest
+from .content import ANY_ENDPOINT, Digest
 from .errors import Refused, UsageFault
 from .front import Front
 from .inputs import Input
@@ -24,7 +24,7 @@ from .packing import pays_off
 from .screen import usd_words
 from .service import View
 from .uploading import Upload
-from .watching import estimate_words, usd_of, would_run
+from .watching import estimate_words, refused_words, usd_of, would_run
 
 ESTIMATE_SECONDS: Final = 900.0  # after which a batch is created without an estimate
 OURS: Final = ("on_invalid", "max_cost_usd", "accept", "provider")  # members that only Batchyard knows
@@ -180,9 +180,13 @@ class Sending:
         earlier = record.creating_at
         if earlier is None:
             record = front.records.keep(msgspec.structs.replace(record, creating_at=int(time.time())))
-        body = {"input_file_id": record.file_id, "endpoint": found.endpoint, **self._options.members()}
-        batch = front.patience.run(lambda: front.service.create(record.key, body, earlier))
+        batch = front.patience.run(lambda: front.service.create(record.key, self._members(record, found), earlier))
         return front.records.keep(msgspec.structs.replace(record, batch_id=batch.id))
+
+    def _members(self, record: JobRecord, found: Digest) -> dict[str, Any]:
+        """Return the members of the batch; at Batchyard each line of a file of requests says its own url."""
+        url = found.endpoint if self._content.made or not self._front.service.is_batchyard else ANY_ENDPOINT
+        return {"input_file_id": record.file_id, "endpoint": url, **self._options.members()}
 
     def _uploaded(self, record: JobRecord, found: Digest) -> JobRecord:
         front = self._front
@@ -219,23 +223,22 @@ class Sending:
     def _dry_run(self, record: JobRecord, found: Digest) -> View:
         """Have the batch checked and estimated, and tell the estimate."""
         front = self._front
-        body = {"input_file_id": record.file_id, "endpoint": found.endpoint, **self._options.members()}
         ends = time.monotonic() + ESTIMATE_SECONDS
         with front.screen.bar("Estimating", None) as bar:
-            view = front.patience.run(lambda: front.service.estimate(record.key, body))
+            view = front.patience.run(lambda: front.service.estimate(record.key, self._members(record, found)))
             look = partial(front.service.retrieve, view.id)
             while not view.ended and time.monotonic() < ends:
                 front.sleep(0.5)
                 view = front.patience.run(look)
                 bar.show(view.counts.total, None)
         if view.status == "failed":
-            raise Refused("The input is refused, and nothing was sent. " + " ".join(view.reasons[:5]))
+            raise Refused(refused_words(view, is_table=self._source.is_table))
         return view
 
     def _check_estimate(self, view: View) -> None:
         """Refuse here what the service would refuse, so that nothing is created."""
         if not would_run(view):
-            raise Refused(" ".join(("The input is refused, and nothing was sent.", *view.reasons[:5])))
+            raise Refused(refused_words(view, is_table=self._source.is_table))
         most, usd = self._options.max_cost_usd, usd_of(view)
         if most is None or (usd is not None and usd <= most):
             return

@@ -11,6 +11,11 @@ from .service import Service, View
 FIRST_PAUSE: Final = 0.5  # seconds
 GROWTH: Final = 1.15
 LONGEST_PAUSE: Final = 20.0  # seconds
+MOST_REASONS: Final = 5
+ENDPOINT_WAY: Final = (
+    "For a table, --endpoint is the url: /v1/messages for Anthropic, and /model/MODEL/converse with --body in place of --prompt"
+    " for Amazon Bedrock."
+)
 WORDS: Final = {
     "validating": "is checked", "in_progress": "runs", "finalizing": "results are put together", "cancelling": "is cancelled",
 }  # fmt: skip
@@ -40,7 +45,8 @@ def note(view: View) -> str:
 def details(view: View) -> Iterator[str]:
     """Say what there is to say of a batch beside its status and what is done."""
     if view.paused and not view.ended:
-        yield f"waits: {view.paused}"
+        call, command = f"POST /v1/batches/{view.id}/resume", f"batchyard resume {view.id}"
+        yield f"waits: {view.paused.replace(f'{call} tries at once', f'{command} tries at once')}"
     if view.counts.failed:
         yield f"{view.counts.failed:,} failed"
     if view.usd:
@@ -74,3 +80,10 @@ def estimate_words(view: View) -> str:
     if would_run(view):
         return f"{said} {counted(bad, 'bad line')} left out."
     return f"{said} {counted(bad, 'bad line')}: the batch is refused as it is. --on-invalid skip leaves bad lines out."
+
+
+def refused_words(view: View, *, is_table: bool) -> str:
+    """Say why an estimate refuses the input; a table has its url from an option."""
+    said = ("The input is refused, and nothing was sent.", *view.reasons[:MOST_REASONS])
+    lost = is_table and any("(no_provider)" in each for each in said)
+    return " ".join((*said, ENDPOINT_WAY)) if lost else " ".join(said)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 BASE: Final = "https://bedrock.us-east-1.amazonaws.com"
 ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/bedrock"
+NAMED_ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/named"  # as the parameter BedrockRoleArn
 ID: Final = re.compile(r"(?<=/model)/[^/]+|(?<=/model-invocation-job)/[^/]+")
 WHERE: Final = f"arn:aws:bedrock:us-east-1:{ACCOUNT}:model-invocation-job"
 BEGAN: Final = datetime.fromtimestamp(NOW, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -129,7 +129,8 @@ class Roles:
         context = dict(permission.context)
         if statement["Resource"] == "*":
             return permission.resource == "*"
-        return fnmatchcase(permission.resource, self._resolved(statement["Resource"])) and all(
+        places = [self._resolved(each) for each in listed(statement["Resource"])]
+        return any(fnmatchcase(permission.resource, place) for place in places) and all(
             any(fnmatchcase(context[key], pattern) for pattern in listed(patterns)) for key, patterns in wanted
         )
 
@@ -149,6 +150,7 @@ def _arns(settings: Settings, region: str) -> dict[str, str]:
     return {
         "AWS::Partition": "aws", "AWS::Region": region, "AWS::AccountId": ACCOUNT,
         "BedrockRole.Arn": settings.provider_role_arn,
+        "BedrockRoleArn": f"arn:aws:iam::{ACCOUNT}:role/named",
         "DataBucket.Arn": f"arn:aws:s3:::{settings.bucket}",
         "Table.Arn": f"arn:aws:dynamodb:{where}:table/{settings.table}",
         "EventBus.Arn": f"arn:aws:events:{where}:event-bus/{settings.event_bus}",

@@ -9,6 +9,7 @@ import boto3
 import msgspec
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from batch_client import BedrockDialect, Dialect
 from batchyard.adapters.aws import RoleSigner
@@ -28,7 +29,7 @@ from tests.fakes.batches import BUCKET
 from tests.fakes.lines import jsonl
 from tests.fakes.moto import SETTINGS, MotoBacking
 from tests.fakes.world import AnyWorld, Clock
-from tests.integration.batchyard.bedrock_service import BASE, CREATE, ROLE, WHERE, BedrockService
+from tests.integration.batchyard.bedrock_service import BASE, CREATE, NAMED_ROLE, ROLE, WHERE, BedrockService
 from tests.integration.batchyard.roles import Roles, needed_by
 from tests.integration.batchyard.test_permissions import left_begun
 from tests.unit.batch_client.fake_service import answer, client_of
@@ -60,12 +61,15 @@ class Backing(MotoBacking):
 def world(request: pytest.FixtureRequest, roles: Roles) -> Iterator[BedrockWorld]:
     assert boto3.DEFAULT_SESSION is not None
     service = BedrockService(roles)
-    client, _ = client_of(service, base_url=BASE, api_key=RoleSigner(), profile="bedrock")  # type: ignore[arg-type]
-    objects = BucketFolder(lambda: Bucket(BUCKET), PREFIX, ROLE)
-    made = BedrockWorld(Backing(boto3.DEFAULT_SESSION), BedrockDialect(client, ATTEMPT_LABEL, objects), Clock())
+    made = BedrockWorld(Backing(boto3.DEFAULT_SESSION), dialect_of(service, ROLE), Clock())
     made.service = service
     yield made
     assert needed_by(request.node) <= roles.used, f"uses.toml names this test for what it does not need: {roles.used}"
+
+
+def dialect_of(service: BedrockService, role: str) -> BedrockDialect:
+    client, _ = client_of(service, base_url=BASE, api_key=RoleSigner(), profile="bedrock")  # type: ignore[arg-type]
+    return BedrockDialect(client, ATTEMPT_LABEL, BucketFolder(lambda: Bucket(BUCKET), PREFIX, role))
 
 
 def line(at: int, model: str = NOVA, pad: str = "") -> dict[str, Any]:
@@ -102,6 +106,24 @@ def test_a_job_and_lines_that_are_too_few_for_one_end_in_order_and_nothing_is_le
     assert (report["lines_one_by_one"], report["usage"]["total_tokens"]) == (20, 7 * (ENOUGH + 20))
     assert report["answers"]["unmetered"] == 0
     assert left() == []
+
+
+def test_a_role_that_a_provider_names_is_handed_over_if_the_stack_was_told_of_it(world: BedrockWorld) -> None:
+    step = planned(world)
+    world.services.account().client = dialect_of(world.service, NAMED_ROLE)
+    assert world.step(step).next == "poll"
+    assert [job["roleArn"] for job in world.service.jobs.values()] == [NAMED_ROLE]
+
+
+def test_a_role_that_the_stack_was_not_told_of_is_not_handed_over(world: BedrockWorld, roles: Roles) -> None:
+    step = planned(world)
+    world.services.account().client = dialect_of(world.service, f"{NAMED_ROLE}-2")
+    with pytest.raises(ClientError):
+        world.step(step)
+    (denied,) = roles.denied
+    assert denied.startswith(f"submit may not iam:PassRole on {NAMED_ROLE}-2 ")
+    roles.denied.clear()
+    assert world.service.jobs == {}
 
 
 def test_a_job_whose_create_was_lost_is_found_by_its_name(world: BedrockWorld) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.fakes.s3_server import s3_server
 from tests.faults.strikes import Strike
 from tests.integration.batchyard.test_walks_with_messages import json_lines
-from tests.integration.batchyard.test_with_bedrock import BATCHES, FEW, IDS, JOBS, NO_ROOM, Door
+from tests.integration.batchyard.test_with_bedrock import BATCHES, FEW, IDS, JOBS, NO_ROOM, Api
 from tests.integration.local.emulator.running import Emulator, started
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ strikes = (
 )
 
 
-def fates(door: Door) -> st.SearchStrategy[list[dict[str, Any]]]:
+def fates(api: Api) -> st.SearchStrategy[list[dict[str, Any]]]:
     """Befall two batches at most: a line that finds no answer in three attempts is an error, and rightly."""
-    faults = st.sampled_from([*FAULTS, NO_RIGHT] if door is JOBS else FAULTS)
+    faults = st.sampled_from([*FAULTS, NO_RIGHT] if api is JOBS else FAULTS)
     lines = st.builds(lambda number, do: {"lines": number, "do": do}, st.integers(1, 12), faults)
     members = {
         "expire_after": st.sampled_from([0.0, 0.3, 0.9]), "seconds": st.sampled_from([0.01, 40.0]),
@@ -50,14 +50,14 @@ def fates(door: Door) -> st.SearchStrategy[list[dict[str, Any]]]:
     return st.lists(st.fixed_dictionaries({}, optional=members), max_size=2)
 
 
-def calls(door: Door) -> st.SearchStrategy[list[dict[str, Any]]]:
-    operations = [door.create, door.create, door.find, door.look]
+def calls(api: Api) -> st.SearchStrategy[list[dict[str, Any]]]:
+    operations = [api.create, api.create, api.find, api.look]
     return st.lists(
         st.builds(
             lambda operation, nth, do: {"operation": operation, "nth": nth, "do": do},
             st.sampled_from(operations), st.integers(1, 4), st.sampled_from([*LOST, *REFUSED]),
         )
-        | st.builds(lambda nth: {"operation": door.find, "nth": nth, "do": {"hide_newest": 1}}, st.integers(1, 2)),
+        | st.builds(lambda nth: {"operation": api.find, "nth": nth, "do": {"hide_newest": 1}}, st.integers(1, 2)),
         max_size=6,
     )  # fmt: skip
 
@@ -69,7 +69,7 @@ def emulator() -> Iterator[Emulator]:
         yield emulator
 
 
-@pytest.mark.parametrize("door", [pytest.param(JOBS, id="jobs"), pytest.param(BATCHES, id="batches")])
+@pytest.mark.parametrize("api", [pytest.param(JOBS, id="jobs"), pytest.param(BATCHES, id="batches")])
 @settings(
     max_examples=WALKS, deadline=None, derandomize="WALKS" not in os.environ, suppress_health_check=list(HealthCheck)
 )
@@ -78,19 +78,19 @@ def emulator() -> Iterator[Emulator]:
     late=st.sampled_from([0, 100_000]),
 )  # fmt: skip
 def test_whatever_happens_each_line_has_its_outcome_and_is_paid_once(
-    emulator: Emulator, door: Door, data: st.DataObject, bad: set[int],
+    emulator: Emulator, api: Api, data: st.DataObject, bad: set[int],
     strike: Strike | None, late: int,
 ) -> None:  # fmt: skip
-    befalls = data.draw(fates(door))
+    befalls = data.draw(fates(api))
     refused = [{"lines": str(number), "do": {"status": 400}} for number in sorted(bad)]
     first = befalls[0] if befalls else {}
     rules = [{"batch": 1, "do": {**first, "lines": [*refused, *first.get("lines", [])]}}]
     rules += [{"batch": at, "do": fate} for at, fate in enumerate(befalls[1:], start=2)]
     emulator.play(
-        calls=data.draw(calls(door)), batches=rules, bedrock={**FEW, "counts_lag": late}, seconds_per_batch=0.05
+        calls=data.draw(calls(api)), batches=rules, bedrock={**FEW, "counts_lag": late}, seconds_per_batch=0.05
     )
     before = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
-    world, _, batch_id = door.struck_run(emulator, strike, TWELVE)
+    world, _, batch_id = api.struck_run(emulator, strike, TWELVE)
     output = [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")]
     errors = [each["custom_id"] for each in json_lines(world.found(f"results/default/{batch_id}/errors.jsonl"))]
     assert sorted([*output, *errors], key=TWELVE.index) == TWELVE

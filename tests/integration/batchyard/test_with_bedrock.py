@@ -40,8 +40,8 @@ def converse_line(custom_id: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Door(Spoken):
-    """One of the two doors, and the calls of the emulator by what they do."""
+class Api(Spoken):
+    """One of the two APIs, and the calls of the emulator by what they do."""
 
     create: str = ""
     look: str = ""
@@ -62,14 +62,14 @@ class Door(Spoken):
         world.clock.now = emulator.admin("/clock", {"seconds": 0})["now"]
         return made(emulator)
 
-    def expose(self, world: World, emulator: Emulator) -> None:
+    def expose(self, world: World, emulator: Emulator, role: str = ROLE) -> None:
         """Have the services talk to the emulator, and both use the bucket of the services."""
         services = world.services
         client = BatchClient(
             emulator.api_key, emulator.url.removesuffix("/v1"), profile=self.profile,
             retry=RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2),
         )  # fmt: skip
-        objects = BucketFolder(lambda: services.bucket, PREFIX, ROLE)
+        objects = BucketFolder(lambda: services.bucket, PREFIX, role)
         services.account().client = speak(client, ATTEMPT_LABEL, objects)
 
     def text(self, body: dict[str, Any]) -> str:
@@ -78,37 +78,37 @@ class Door(Spoken):
         return str(message["content"] if isinstance(message["content"], str) else message["content"][0]["text"])
 
 
-def door(profile: str, line: Callable[[str], dict[str, Any]], create: str, look: str, find: str) -> Door:
-    return Door(profile, line, {"provider_profile": profile, "provider_role_arn": ROLE}, create, look, find)
+def api_of(profile: str, line: Callable[[str], dict[str, Any]], create: str, look: str, find: str) -> Api:
+    return Api(profile, line, {"provider_profile": profile, "provider_role_arn": ROLE}, create, look, find)
 
 
-JOBS = door(
+JOBS = api_of(
     "bedrock-key", converse_line, "createModelInvocationJob", "getModelInvocationJob", "listModelInvocationJobs"
 )
-BATCHES = door(
+BATCHES = api_of(
     "bedrock-openai-key",
     lambda custom_id: chat_line(custom_id, model=GPT),
     "createBatch",
     "retrieveBatch",
     "listBatches",
 )
-DOORS = [pytest.param(JOBS, id="jobs"), pytest.param(BATCHES, id="batches")]
+APIS = [pytest.param(JOBS, id="jobs"), pytest.param(BATCHES, id="batches")]
 
 
-def scenarios(door: Door) -> dict[str, dict[str, Any]]:
+def scenarios(api: Api) -> dict[str, dict[str, Any]]:
     return {
         "all is well": {},
-        "a create lost after its effect": {"calls": [call(door.create, connection="reset", after_effect=True)]},
+        "a create lost after its effect": {"calls": [call(api.create, connection="reset", after_effect=True)]},
         "creates lost four times, two of them made": {"calls": [
-            call(door.create, "1,3", status=502), call(door.create, "2,4", status=504, after_effect=True),
+            call(api.create, "1,3", status=502), call(api.create, "2,4", status=504, after_effect=True),
         ]},
         "a lost create that the list hides at first": {"calls": [
-            call(door.create, connection="reset", after_effect=True), call(door.find, "1-2", hide_newest=1),
+            call(api.create, connection="reset", after_effect=True), call(api.find, "1-2", hide_newest=1),
         ]},
-        "no room for a while": {"calls": [call(door.create, "1-3", status=400, error=NO_ROOM)]},
-        "a throttled create": {"calls": [call(door.create, "1-2", status=429)]},
-        "no right for a while": {"calls": [call(door.create, "1-2", status=403)]},
-        "a look that fails": {"calls": [call(door.look, "1-3", status=500)]},
+        "no room for a while": {"calls": [call(api.create, "1-3", status=400, error=NO_ROOM)]},
+        "a throttled create": {"calls": [call(api.create, "1-2", status=429)]},
+        "no right for a while": {"calls": [call(api.create, "1-2", status=403)]},
+        "a look that fails": {"calls": [call(api.look, "1-3", status=500)]},
         "a job that fails as a whole": {"batches": [{"batch": 1, "do": {"fail": "The model had a problem"}}]},
         "a job that ends with half of it": {"batches": [{"batch": 1, "do": {"expire_after": 0.5}}]},
         "lines that are throttled, missing, doubled or cut": {"batches": [{"batch": 1, "do": {"lines": [
@@ -119,7 +119,7 @@ def scenarios(door: Door) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
-SCENARIOS = [(door, name) for door in (JOBS, BATCHES) for name in scenarios(door)]
+SCENARIOS = [(api, name) for api in (JOBS, BATCHES) for name in scenarios(api)]
 OF_JOBS: dict[str, dict[str, Any]] = {
     "a job that expired before it began": {"batches": [{"batch": 1, "do": {"expire_after": 0.0}}]},
     "counts that are late": {"bedrock": {**FEW, "counts_lag": 100_000}},
@@ -137,28 +137,28 @@ def emulator() -> Iterator[Emulator]:
         yield emulator
 
 
-def joined(emulator: Emulator, door: Door) -> tuple[World, set[str]]:
+def joined(emulator: Emulator, api: Api) -> tuple[World, set[str]]:
     """Make a world whose provider is the emulator; answer the batches that it has already."""
-    world = door.world()
-    return world, door.connect(world, emulator)
+    world = api.world()
+    return world, api.connect(world, emulator)
 
 
-def check(world: World, emulator: Emulator, door: Door, batch_id: str, before: set[str], ids: list[str]) -> None:
+def check(world: World, emulator: Emulator, api: Api, batch_id: str, before: set[str], ids: list[str]) -> None:
     """Hold what came of a batch against what was asked, and against the bill."""
     answers = world.answered(batch_id, "output.jsonl")
     assert [each["custom_id"] for each in answers] == ids
-    assert [door.text(each["response"]["body"]) for each in answers] == [f"You asked: Say {each}" for each in ids]
+    assert [api.text(each["response"]["body"]) for each in answers] == [f"You asked: Say {each}" for each in ids]
     after_it = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
     assert sum(len(each["billed"]) for each in after_it) == len(ids)
 
 
-@pytest.mark.parametrize(("door", "name"), SCENARIOS, ids=[f"{door.profile}: {name}" for door, name in SCENARIOS])
-def test_every_line_has_its_answer_and_is_paid_once(emulator: Emulator, door: Door, name: str) -> None:
-    emulator.play(**{"bedrock": FEW, **scenarios(door)[name]})
-    world, before = joined(emulator, door)
-    batch_id = door.upload(world, IDS)
+@pytest.mark.parametrize(("api", "name"), SCENARIOS, ids=[f"{api.profile}: {name}" for api, name in SCENARIOS])
+def test_every_line_has_its_answer_and_is_paid_once(emulator: Emulator, api: Api, name: str) -> None:
+    emulator.play(**{"bedrock": FEW, **scenarios(api)[name]})
+    world, before = joined(emulator, api)
+    batch_id = api.upload(world, IDS)
     assert run(world, emulator, batch_id) == "done"
-    check(world, emulator, door, batch_id, before, IDS)
+    check(world, emulator, api, batch_id, before, IDS)
     assert [key for key in world.services.bucket.stored if key.startswith("providers/")] == []  # type: ignore[attr-defined]
 
 
@@ -180,16 +180,16 @@ def test_a_batch_without_a_file_of_errors_has_its_refused_lines_sent_again(emula
     check(world, emulator, BATCHES, batch_id, before, IDS)
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_errors_of_lines_are_errors_of_the_batch_and_cost_nothing(emulator: Emulator, door: Door) -> None:
+@pytest.mark.parametrize("api", APIS)
+def test_errors_of_lines_are_errors_of_the_batch_and_cost_nothing(emulator: Emulator, api: Api) -> None:
     emulator.play(bedrock=FEW, lines=[{"lines": "2", "do": {"status": 400, "message": "Malformed input"}}])
-    world, before = joined(emulator, door)
-    batch_id = door.upload(world, IDS)
+    world, before = joined(emulator, api)
+    batch_id = api.upload(world, IDS)
     assert run(world, emulator, batch_id) == "done"
     (error,) = world.answered(batch_id, "errors.jsonl")
     assert (error["custom_id"], error["response"]["status_code"]) == (IDS[1], 400)
     assert error["response"]["body"]["error"]["message"] == "Malformed input"
-    check(world, emulator, door, batch_id, before, [IDS[0], *IDS[2:]])
+    check(world, emulator, api, batch_id, before, [IDS[0], *IDS[2:]])
 
 
 def test_a_job_has_the_tokens_of_its_manifest(emulator: Emulator) -> None:
@@ -206,8 +206,7 @@ def test_a_job_has_the_tokens_of_its_manifest(emulator: Emulator) -> None:
 def test_without_a_role_a_shard_says_what_it_waits_for_and_sends_nothing(emulator: Emulator) -> None:
     emulator.play(bedrock=FEW)
     world, before = joined(emulator, JOBS)
-    client: Any = world.services.account().client
-    role, client._store.objects.role = client._store.objects.role, ""  # noqa: SLF001 - as a stack without one
+    JOBS.expose(world, emulator, role="")  # as a stack without one
     batch_id = JOBS.upload(world, IDS)
     assert plan(world.services, batch_id).next == "run"
     step = turn(world, emulator, Step(batch_id, 0))
@@ -215,7 +214,7 @@ def test_without_a_role_a_shard_says_what_it_waits_for_and_sends_nothing(emulato
     assert shard is not None
     assert "name its ARN as `role` of the provider" in (shard.paused or "")
     assert made(emulator) == before
-    client._store.objects.role = role  # noqa: SLF001 - as above
+    JOBS.expose(world, emulator)
     for _ in range(100):
         if step.next == "done":
             break
@@ -226,20 +225,20 @@ def test_without_a_role_a_shard_says_what_it_waits_for_and_sends_nothing(emulato
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("api", APIS)
 def test_whatever_effect_is_struck_each_line_is_paid_once(
-    emulator: Emulator, door: Door, kind: str, *, after: bool
+    emulator: Emulator, api: Api, kind: str, *, after: bool
 ) -> None:
     ids = IDS[:5]
-    lost = [call(door.create, connection="reset", after_effect=True)] if after else []
+    lost = [call(api.create, connection="reset", after_effect=True)] if after else []
     order: dict[str, Any] = {"bedrock": FEW, "calls": lost, "seconds_per_batch": 0.02}
     emulator.play(**order)
-    effects = door.struck_run(emulator, None, ids)[1].count
+    effects = api.struck_run(emulator, None, ids)[1].count
     assert effects > 20
     for at in some(range(effects), kind, after=after, every=12):
         emulator.play(**order)
         before = made(emulator)
-        world, strikes, batch_id = door.struck_run(emulator, Strike(kind, at, after), ids)
+        world, strikes, batch_id = api.struck_run(emulator, Strike(kind, at, after), ids)
         answers = world.answered(batch_id, "output.jsonl")
         assert [each["custom_id"] for each in answers] == ids, strikes.struck
         after_it = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]

@@ -67,6 +67,16 @@ def test_requests_in_are_three_files_or_one_in_the_order_of_the_input(books: Boo
     assert len(books.paid) == 1
 
 
+def test_a_file_of_requests_may_have_any_urls_and_a_table_has_one(books: Books) -> None:
+    mixed = [json.loads(line) for line in Path(requests()).read_text().splitlines()]
+    mixed[1] |= {"url": "/model/amazon.nova-lite-v1%3A0/converse"}
+    Path("mixed.jsonl").write_text("".join(json.dumps(each) + "\n" for each in mixed))
+    for source in (["mixed.jsonl"], [table(), *PROMPT]):
+        assert main(["run", *source, "--quiet"]) == 0
+    asked = [(batch["dry_run"], batch["endpoint"]) for batch in books.batches.values()]
+    assert asked == [(dry, url) for url in ("*", "/v1/chat/completions") for dry in (True, False)]
+
+
 def test_machines_read_one_object(capsys: pytest.CaptureFixture[str], books: Books) -> None:
     books.failing = {"row-2"}
     assert main(["run", table(), *PROMPT, "--json", "--out", "a.csv"]) == 1

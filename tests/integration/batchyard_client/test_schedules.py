@@ -90,6 +90,16 @@ def test_a_schedule_is_made_shown_listed_run_and_deleted(
     assert json.loads(said(capsys, "list", "--json")) == []
 
 
+def test_each_option_of_its_batches_is_kept(made: MemoryServices, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--provider", "127.0.0.1", "--on-invalid", "skip", "--accept", '{"not_empty": true}', "--window", "24h"]
+    said(capsys, "create", "nightly", "inbox/default/daily.jsonl", *CRON, *options)
+    (kept,) = made.schedule_store.known.values()
+    members = json.loads(kept.members)
+    assert members["provider"] == "127.0.0.1"
+    assert members["on_invalid"] == "skip"
+    assert members["accept"]
+
+
 def test_a_run_that_waits_or_makes_nothing_says_why(made: MemoryServices, capsys: pytest.CaptureFixture[str]) -> None:
     told = said(capsys, "create", "folder", "gather/default/tickets/", *CRON, "--min-lines", "3")
     schedule_id = told.partition(":")[0]

@@ -182,6 +182,33 @@ def test_what_is_not_to_be_done_is_said(
     assert capsys.readouterr().err == ("" if said is None else f"{books.paid[0]} {said}\n")
 
 
+@pytest.mark.parametrize("is_table", [True, False])
+def test_a_table_for_a_provider_of_another_url_is_told_of_the_endpoint(
+    books: Books, capsys: pytest.CaptureFixture[str], *, is_table: bool
+) -> None:
+    books.preflight = {"lines": ROWS, "bad_lines": ROWS, "would_run": False}
+    books.faults = [{"line": 1, "code": "no_provider", "message": "The provider 'bedrock' does not take …"}]
+    assert main(["run", *([table(), *PROMPT] if is_table else [requests()]), "--provider", "bedrock"]) == 3
+    told = " ".join(capsys.readouterr().err.split())
+    assert "nothing was sent. line 1: The provider 'bedrock' does not take … (no_provider)" in told
+    assert ("--endpoint is the url: /v1/messages for Anthropic, and /model/MODEL/converse" in told) is is_table
+    assert not books.paid
+
+
+def test_a_batch_that_waits_is_told_with_the_command_that_resumes_it(
+    books: Books, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["submit", requests(), "--quiet"]) == 0
+    batch_id, told = books.paid[0], "POST /v1/batches/{}/resume tries at once; cancel the batch to end it."
+    books.batches[batch_id] |= {"status": "in_progress", "paused": told.format(batch_id)}
+    capsys.readouterr()
+    assert main(["resume", batch_id]) == 0
+    wanted = f"waits: batchyard resume {batch_id} tries at once; cancel the batch to end it."
+    assert wanted in capsys.readouterr().out
+    assert main(["resume", batch_id, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["paused"] == told.format(batch_id), "machines get the API's words"
+
+
 def test_a_login_reads_its_key_from_a_pipe_and_warns_of_nothing(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BATCHYARD_KEY")
     url = f"{books.address}/v1"

@@ -815,6 +815,18 @@ def test_the_end_of_a_job_at_bedrock_advances_its_shard_and_of_another_job_nothi
     assert at_hand.provider.calls == ["retrieve_batch"] * 2, "what became of it is read from the service"
 
 
+def test_a_job_that_two_providers_have_advances_the_shard_of_each(at_hand: MemoryServices) -> None:
+    submitted(at_hand)
+    at_hand.accounts["another"] = at_hand.account()
+    shard = at_hand.batch_store.kept[BATCH_ID, SHARD]
+    at_hand.batch_store.link("another", "abc123def456", msgspec.structs.replace(shard, shard=SHARD + 1))
+    at_hand.batch_store.link(at_hand.account().name, "abc123def456", shard)
+    at_hand.batch_store.kept[BATCH_ID, SHARD + 1] = msgspec.structs.replace(shard, shard=SHARD + 1)
+    at_hand.provider.calls.clear()
+    assert call(ROOT / "events/advance.bedrock-job-completed.json")["next"] == "poll"
+    assert at_hand.provider.calls == ["retrieve_batch"] * 2
+
+
 ODD_DETAILS: list[Any] = [
     None,
     {},

@@ -49,8 +49,11 @@ NOT_AT_A_PROVIDER = {
     ("POST", "/v1/api_keys/{key_id}/revoke"): "as above",
     **dict.fromkeys(
         (
-            ("POST", "/v1/schedules"), ("GET", "/v1/schedules"), ("GET", "/v1/schedules/{schedule_id}"),
-            ("DELETE", "/v1/schedules/{schedule_id}"), ("POST", "/v1/schedules/{schedule_id}/run"),
+            ("POST", "/v1/schedules"),
+            ("GET", "/v1/schedules"),
+            ("GET", "/v1/schedules/{schedule_id}"),
+            ("DELETE", "/v1/schedules/{schedule_id}"),
+            ("POST", "/v1/schedules/{schedule_id}/run"),
             ("GET", "/v1/schedules/{schedule_id}/batches"),
         ),
         "a provider has no clock of its users",

@@ -22,6 +22,8 @@ from tests.unit.template.documents import (
 OF_STATE_MACHINES = {"Log", "Trace"}  # log deliveries and traces have no resource that a policy could name
 UNNAMEABLE = OF_STATE_MACHINES | {"ListBedrockJobs"}  # and lists of jobs have none
 OF_AWS = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"  # no resource of ours; named by the developer guide
+OF_MODELS = {"Answer", "CallModels", "CreateJobs"}  # a model is a resource of several types
+NAMED_ROLE = "BedrockRoleArn"  # a parameter
 BEDROCK = "arn:${AWS::Partition}:bedrock:"
 SERVICE_OF = {
     "AWS::S3::Bucket": "s3",
@@ -67,7 +69,7 @@ each_grant = pytest.mark.parametrize("grant", grants(), ids=lambda grant: f"{gra
 @each_grant
 def test_a_statement_allows_named_actions_on_one_resource(grant: Grant) -> None:
     assert grant.statement["Effect"] == "Allow"
-    assert not isinstance(grant.statement["Resource"], list)
+    assert isinstance(grant.statement["Resource"], list) is (grant.statement["Sid"] in OF_MODELS)
     assert all(re.fullmatch(r"[a-z0-9]+:[A-Z][A-Za-z]+", action) for action in listed(grant.statement["Action"]))
     assert (grant.statement["Resource"] == "*") is (grant.statement["Sid"] in UNNAMEABLE)
 
@@ -76,12 +78,13 @@ def test_a_statement_allows_named_actions_on_one_resource(grant: Grant) -> None:
 def test_the_actions_belong_to_the_resource(grant: Grant) -> None:
     if grant.statement["Sid"] not in UNNAMEABLE:
         targets = {name for name in references(grant.statement["Resource"]) if not name.startswith("AWS::")}
-        service = {SERVICE_OF[template()["Resources"][name]["Type"]] for name in targets}
-        if not targets and (arn := grant.statement["Resource"]["Fn::Sub"]).startswith(BEDROCK):
-            service = {"bedrock"}
-        elif not targets:
-            assert arn.endswith(f":{OF_AWS}")
-            service = {"events"}
+        service = {SERVICE_OF[template()["Resources"][name]["Type"]] for name in targets - {NAMED_ROLE}}
+        service |= {"iam"} if NAMED_ROLE in targets else set()
+        if not targets:
+            arns = [each["Fn::Sub"] for each in listed(grant.statement["Resource"])]
+            of_bedrock = all(arn.startswith(BEDROCK) for arn in arns)
+            assert of_bedrock or all(arn.endswith(f":{OF_AWS}") for arn in arns)
+            service = {"bedrock" if of_bedrock else "events"}
         assert service == {action.split(":")[0] for action in listed(grant.statement["Action"])}
 
 
@@ -119,12 +122,15 @@ def test_what_is_for_bedrock_is_only_in_a_stack_that_uses_it() -> None:
             told = str(statement)
             of_schedules = references(statement) == {"ScheduleRole"}
             if "bedrock" in told.lower() or "providers/" in told or ("iam:" in told and not of_schedules):
-                assert (statement["Fn::If"][0], statement["Fn::If"][2]) == ("UseBedrock", {"Ref": "AWS::NoValue"})
+                condition = "NameBedrockRole" if references(statement["Fn::If"][1]) == {NAMED_ROLE} else "UseBedrock"
+                assert (statement["Fn::If"][0], statement["Fn::If"][2]) == (condition, {"Ref": "AWS::NoValue"})
+    named = template()["Conditions"]["NameBedrockRole"]["Fn::And"]
+    assert named == [{"Condition": "UseBedrock"}, {"Fn::Not": [{"Fn::Equals": [{"Ref": NAMED_ROLE}, ""]}]}]
     for name in ("BedrockRole", "BedrockJobEnded", "BedrockJobEndedPermission"):
         assert template()["Resources"][name]["Condition"] == "UseBedrock"
 
 
-def test_bedrock_alone_takes_its_role_for_jobs_of_this_account_and_it_alone_is_handed_over() -> None:
+def test_bedrock_alone_takes_its_role_for_jobs_of_this_account_and_only_it_and_a_named_one_are_handed_over() -> None:
     (trusted,) = template()["Resources"]["BedrockRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert (trusted["Principal"], trusted["Action"]) == ({"Service": "bedrock.amazonaws.com"}, "sts:AssumeRole")
     assert trusted["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
@@ -132,10 +138,35 @@ def test_bedrock_alone_takes_its_role_for_jobs_of_this_account_and_it_alone_is_h
     assert trusted["Condition"]["ArnLike"] == {"aws:SourceArn": {"Fn::Sub": of_jobs}}
     passing = [grant for grant in grants() if "iam:PassRole" in listed(grant.statement["Action"])]
     of_bedrock = [grant for grant in passing if references(grant.statement["Resource"]) != {"ScheduleRole"}]
-    assert {grant.owner for grant in of_bedrock} == {"SubmitFunction", "AdvanceFunction"}
+    assert {(grant.owner, *references(grant.statement["Resource"])) for grant in of_bedrock} == {
+        (f"{name}Function", role) for name in ("Submit", "Advance") for role in ("BedrockRole", NAMED_ROLE)
+    }
     for grant in of_bedrock:
-        assert references(grant.statement["Resource"]) == {"BedrockRole"}
         assert grant.statement["Condition"] == {"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}}
+
+
+def test_models_are_those_that_all_may_use_and_those_of_the_account() -> None:
+    all_may_use, own = f"{BEDROCK}*::foundation-model/*", f"{BEDROCK}*:${{AWS::AccountId}}:"
+    kinds = (
+        "custom-model",
+        "imported-model",
+        "provisioned-model",
+        "inference-profile",
+        "application-inference-profile",
+    )
+    models = {all_may_use, *(f"{own}{kind}/*" for kind in kinds)}
+    places = {
+        (grant.owner, action): {each["Fn::Sub"] for each in listed(grant.statement["Resource"])}
+        for grant in grants()
+        for action in listed(grant.statement["Action"])
+        if action in {"bedrock:CreateModelInvocationJob", "bedrock:InvokeModel"}
+    }
+    steps = ("SubmitFunction", "AdvanceFunction")
+    assert places == {
+        ("BedrockRole", "bedrock:InvokeModel"): models,
+        **{(step, "bedrock:InvokeModel"): models for step in steps},
+        **{(step, "bedrock:CreateModelInvocationJob"): {*models, f"{own}model-invocation-job/*"} for step in steps},
+    }
 
 
 def test_whoever_may_list_the_bucket_may_list_only_what_users_sent() -> None:
@@ -339,12 +370,18 @@ def test_no_role_and_no_policy_of_its_own_has_a_fixed_name_so_that_the_plain_cap
 
 
 def test_the_clock_may_invoke_the_function_that_makes_the_batches_of_schedules_and_nothing_else() -> None:
-    may = {(grant.statement["Sid"], *listed(grant.statement["Action"])) for grant in grants() if grant.owner == "ScheduleRole"}
+    may = {
+        (grant.statement["Sid"], *listed(grant.statement["Action"]))
+        for grant in grants()
+        if grant.owner == "ScheduleRole"
+    }
     assert may == {("Fire", "lambda:InvokeFunction"), ("LeaveDeadLetters", "sqs:SendMessage")}
     (assumed,) = resources("AWS::IAM::Role")["ScheduleRole"]["AssumeRolePolicyDocument"]["Statement"]
     assert assumed["Principal"] == {"Service": "scheduler.amazonaws.com"}
     group = {"Fn::GetAtt": ["ScheduleGroup", "Arn"]}
-    assert assumed["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}, "aws:SourceArn": group}}
+    assert assumed["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}, "aws:SourceArn": group}
+    }
 
 
 def test_only_the_front_door_and_the_sweep_put_schedules_on_the_clock_and_lend_its_role_to_it_alone() -> None:

@@ -18,10 +18,8 @@ from ..dialect import Input, Job, Look, Prepared
 from ..direct import Direct
 from ..errors import (
     APIConnectionError,
-    BadRequestError,
     BatchClientError,
     CannotTell,
-    ConflictError,
     CreateOutcomeUnknown,
     DownloadIncomplete,
     InvalidArgumentError,
@@ -36,10 +34,11 @@ from ..sources import CHUNK_BYTES, Source
 from ..transport import JSON, Call
 from ..unknown_outcome import known_or_raise, never_sent
 from ..upload import StreamedBody
-from .anthropic_errors import refused, without_room
+from .anthropic_errors import refused
 from .anthropic_jobs import look_from
 from .anthropic_lines import HEAD, LONGEST_LINE, TAIL, Requests, decode, id_of, mark_of
 from .lines import lines_of
+from .refusals import stopped_or_seen, without_room
 
 _BATCHES: Final = "/messages/batches"
 _PAGE: Final = 100
@@ -83,13 +82,9 @@ class AnthropicDialect(Direct):
     def stop(self, job_id: str) -> Look:
         """Cancel the batch."""
         call = Call(method="POST", path=f"{_path(job_id)}/cancel", headers=JSON)
-        try:
-            return self._transport.call(call, look_from, never_sent).data
-        except (ConflictError, BadRequestError):
-            seen = self.look(job_id)
-            if not seen.ended:
-                raise
-            return seen
+        return stopped_or_seen(
+            lambda: self._transport.call(call, look_from, never_sent).data, lambda: self.look(job_id)
+        )
 
     def find(self, job: Job, since: int, but: Container[str] = ()) -> Look | None:
         """Find the batch by its time and size, and prove it by the ids in its results.

@@ -4,18 +4,17 @@ from collections.abc import Mapping
 from typing import Final
 
 from ..dialect import Look, State
-from ..json_fields import int_from, object_from, required_id, text_from, time_from
+from ..json_fields import LONGEST_STATUS, int_from, object_from, required_id, text_from, time_from
 from ..models import RequestCounts
 
 _STATES: Final = {"in_progress": State.RUNNING, "canceling": State.ENDING, "ended": State.ENDED}
 _COUNTS: Final = ("processing", "succeeded", "errored", "canceled", "expired")
-_LONGEST_STATUS: Final = 64
 
 
 def look_from(answer: object) -> Look:
     """Read a MessageBatch; whatever a member says that cannot be read counts as absent."""
     fields = object_from(answer, "batch")
-    job_id, status = required_id(fields, "batch"), text_from(fields.get("processing_status"), _LONGEST_STATUS)
+    job_id, status = required_id(fields, "batch"), text_from(fields.get("processing_status"), LONGEST_STATUS)
     state = _STATES.get(status or "", State.UNKNOWN)
     counted = _counts(fields.get("request_counts"))
     ended, succeeded = state is State.ENDED, counted.get("succeeded", 0)

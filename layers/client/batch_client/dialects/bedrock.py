@@ -4,7 +4,6 @@ A job has a token, so a create whose answer was lost is made again by itself; it
 An id is the last part of the job's ARN. What maps to what is in docs/providers.md.
 """
 
-import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -17,8 +16,6 @@ from ..client import BatchClient
 from ..dialect import Input, Job, Look, Prepared, State
 from ..direct import Direct
 from ..errors import (
-    BadRequestError,
-    ConflictError,
     CreateOutcomeUnknown,
     InvalidArgumentError,
     NotFoundError,
@@ -28,7 +25,7 @@ from ..errors import (
 from ..http_info import HttpInfo
 from ..json_fields import object_from, text_from
 from ..objects import Objects
-from ..paging import query_of
+from ..paging import MOST_PAGES, query_of
 from ..sources import Source
 from ..transport import JSON, Call
 from ..unknown_outcome import known_or_raise, never_sent
@@ -36,13 +33,13 @@ from .bedrock_errors import refused, refused_create
 from .bedrock_jobs import counts_of, id_of, look_from, usage_of
 from .bedrock_lines import records_of, results_of
 from .bedrock_names import model_and_type, name_of, token_of
+from .refusals import hours_of, stopped_or_seen
 from .stored import MANIFEST, RESULT, Store
 
 _JOBS: Final = "/model-invocation-job"
 _TYPES: Final = {"invoke": "InvokeModel", "converse": "Converse"}
-_LEAST_HOURS, _MOST_HOURS, _DAY = 24, 168, 24
+_LEAST_HOURS, _MOST_HOURS = 24, 168
 _PAGE: Final = 100
-_MOST_PAGES: Final = 100_000
 _LARGEST_MANIFEST: Final = 64 * 1024
 
 
@@ -89,14 +86,12 @@ class BedrockDialect(Direct):
     def stop(self, job_id: str) -> Look:
         """Stop the job."""
         call = Call(method="POST", path=f"{_JOBS}/{path_id(job_id)}/stop", headers=JSON)
-        try:
+
+        def stop() -> Look:
             self._transport.call(call, lambda answer: answer, never_sent)
-        except (ConflictError, BadRequestError):
-            seen = self.look(job_id)
-            if not seen.ended:
-                raise
-            return seen
-        return self.look(job_id)
+            return self.look(job_id)
+
+        return stopped_or_seen(stop, lambda: self.look(job_id))
 
     def find(self, job: Job, since: int, but: Container[str] = ()) -> Look | None:
         """Find the job by its token, among those with its name."""
@@ -144,7 +139,7 @@ class BedrockDialect(Direct):
 
     def _listed(self, **query: str) -> Iterator[Mapping[str, object]]:
         token: str | None = None
-        for _ in range(_MOST_PAGES):
+        for _ in range(MOST_PAGES):
             asked = query_of(maxResults=_PAGE, sortBy="CreationTime", sortOrder="Descending", nextToken=token, **query)
             call = Call(method="GET", path=f"{_JOBS}s", query=asked)
             page = self._transport.call(call, lambda answer: object_from(answer, "list")).data
@@ -190,9 +185,7 @@ def _named(url: str) -> tuple[str, str]:
 
 def _hours(window: str) -> int:
     """Return how long a job may take: a day at least, and a week at most."""
-    found = re.fullmatch(r"([0-9]{1,4})([hd])", window)
-    hours = int(found[1]) * (_DAY if found[2] == "d" else 1) if found else _LEAST_HOURS
-    return min(max(hours, _LEAST_HOURS), _MOST_HOURS)
+    return min(max(hours_of(window), _LEAST_HOURS), _MOST_HOURS)
 
 
 def _moment(seconds: int) -> str:

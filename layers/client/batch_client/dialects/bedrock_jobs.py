@@ -5,7 +5,7 @@ from typing import Final
 
 from ..dialect import Look, State
 from ..errors import ProtocolError
-from ..json_fields import id_from, int_from, object_from, text_from, time_from
+from ..json_fields import LONGEST_STATUS, id_from, int_from, object_from, text_from, time_from
 from ..models import RequestCounts, Usage
 from .bedrock_errors import problem_of
 from .bedrock_names import read_token
@@ -16,14 +16,13 @@ _STATES: Final = {
     "Expired": State.ENDED, "Failed": State.ENDED,
 }  # fmt: skip
 _PARTIAL: Final = frozenset({"PartiallyCompleted", "Stopped", "Expired"})
-_LONGEST_STATUS: Final = 64
 _COUNTS: Final = ("totalRecordCount", "successRecordCount", "errorRecordCount")
 _TOKENS: Final = ("inputTokenCount", "outputTokenCount")
 
 
 def look_from(fields: Mapping[str, object]) -> Look:
     """Read a job; whatever a member says that cannot be read counts as absent."""
-    job_id, status = id_of(fields), text_from(fields.get("status"), _LONGEST_STATUS) or "unknown"
+    job_id, status = id_of(fields), text_from(fields.get("status"), LONGEST_STATUS) or "unknown"
     key, labels = read_token(text_from(fields.get("clientRequestToken")) or "")
     source = _place(fields, "input", "s3InputDataConfig")
     folder, name = _place(fields, "output", "s3OutputDataConfig").rstrip("/"), source.rpartition("/")[2]

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import unquote
 
 _LONGEST_NAME, _LONGEST_TOKEN = 63, 256
-_SHORT: Final = {"_": "+", "/": "."}  # in a name, for persons, and for rules about events
+_SHORT: Final = {"_": "+", "/": "."}  # in a name, for persons; a rule about events goes by the first of a name
 _PARTS: Final = "--"
 _ESCAPE: Final = r"-([0-9a-f]{2})"
 _ENDPOINT: Final = r"/model/(.+)/(invoke|converse)"

@@ -17,23 +17,21 @@ from ..dialect import Input, Job, Look, Prepared, State
 from ..errors import (
     BadRequestError,
     CannotTell,
-    ConflictError,
     CreateOutcomeUnknown,
-    InvalidArgumentError,
     ProtocolError,
     RateLimitError,
 )
-from ..json_fields import id_from, int_from, object_from, required_id, text_from, time_from
+from ..json_fields import LONGEST_STATUS, id_from, int_from, object_from, required_id, text_from, time_from
 from ..models import BatchError, RequestCounts
-from ..paging import query_of
+from ..paging import MOST_PAGES, query_of
 from ..sizes import TOO_LARGE, is_too_large
 from ..sources import Source
 from ..statuses import NO_STATUS, words_of
 from ..transport import JSON, Call
 from ..unknown_outcome import known_or_raise, never_sent
-from .anthropic_errors import without_room
 from .mistral_lines import Requests
 from .openai import OpenAIDialect
+from .refusals import hours_of, stopped_or_seen, without_room
 
 T = TypeVar("T")
 
@@ -46,11 +44,8 @@ _FAILED: Final = "failed"
 _PARTIAL: Final = frozenset({"timeout_exceeded", "cancelled"})
 _UNEXPLAINED: Final = BatchError("batch_failed", "The provider failed the job and did not say why.")
 _COUNTS: Final = ("total_requests", "succeeded_requests", "failed_requests")
-_LONGEST_STATUS: Final = 64
-_HOURS: Final = {"h": 1, "d": 24}
 _SERVICE: Final = "mistral"  # the source of a file that it has made
 _PAGE: Final = 100
-_MOST_PAGES: Final = 100_000
 _MOST_ERRORS, _MOST_METADATA = 1_000, 100
 
 
@@ -70,7 +65,7 @@ class MistralDialect(OpenAIDialect):
         """Create the job; its hours are those of the window."""
         members = {
             "endpoint": job.endpoint, "input_files": [job.prepared or ""], "model": job.model,
-            "metadata": {self._key_label: job.key, **self._free(job.labels)}, "timeout_hours": _hours(job.window),
+            "metadata": {self._key_label: job.key, **self._free(job.labels)}, "timeout_hours": hours_of(job.window),
         }  # fmt: skip
         call = Call(method="POST", path=_JOBS, headers=JSON, body=msgspec.json.encode(members))
         try:
@@ -90,13 +85,9 @@ class MistralDialect(OpenAIDialect):
     def stop(self, job_id: str) -> Look:
         """Cancel the job."""
         call = Call(method="POST", path=f"{_path(job_id)}/cancel", headers=JSON)
-        try:
-            return self._transport.call(call, self._seen, never_sent).data
-        except (ConflictError, BadRequestError):
-            seen = self.look(job_id)
-            if not seen.ended:
-                raise
-            return seen
+        return stopped_or_seen(
+            lambda: self._transport.call(call, self._seen, never_sent).data, lambda: self.look(job_id)
+        )
 
     def find(self, job: Job, since: int, but: Container[str] = ()) -> Look | None:
         """Find the job with the key, or one without any metadata of the same input.
@@ -151,7 +142,7 @@ class MistralDialect(OpenAIDialect):
     def _pages(self, path: str, read: Callable[[object], T], id_of: Callable[[T], str], **selected: str) -> Iterator[T]:
         """Yield the items of all pages, each once. Raises ProtocolError if an item may have been missed."""
         known, total = set[str](), None
-        for number in range(_MOST_PAGES):
+        for number in range(MOST_PAGES):
             call = Call(method="GET", path=path, query=query_of(page=number, page_size=_PAGE, **selected))
             items, there = self._transport.call(call, lambda answer: _page_from(answer, read)).data
             if there is not None and total is not None and there < total:
@@ -164,12 +155,12 @@ class MistralDialect(OpenAIDialect):
                 return
             if not fresh:
                 raise ProtocolError("The list says that there are more, but gives no way to them")
-        raise ProtocolError(f"The list has more than {_MOST_PAGES} pages")
+        raise ProtocolError(f"The list has more than {MOST_PAGES} pages")
 
     def _seen(self, answer: object) -> Look:
         """Read a job; whatever a member says that cannot be read counts as absent."""
         fields = object_from(answer, "job")
-        status = words_of(fields.get("status"))[:_LONGEST_STATUS] or NO_STATUS
+        status = words_of(fields.get("status"))[:LONGEST_STATUS] or NO_STATUS
         counts, metadata = _counts(fields), _metadata(fields.get("metadata"))
         output, errors = id_from(fields, "output_file"), id_from(fields, "error_file")
         files = fields.get("input_files")
@@ -185,14 +176,6 @@ class MistralDialect(OpenAIDialect):
 
 def _path(job_id: str) -> str:
     return f"{_JOBS}/{path_id(job_id)}"
-
-
-def _hours(window: str) -> int:
-    """Read `24h` or `7d` as hours."""
-    number, unit = window[:-1], window[-1:]
-    if unit not in _HOURS or not (number.isascii() and number.isdecimal()):
-        raise InvalidArgumentError(f"{window[:64]!r} is no window, such as 24h or 7d")
-    return int(number) * _HOURS[unit]
 
 
 def _behind(listed: Callable[[], Iterator[T]], id_of: Callable[[T], str], after: str | None) -> Iterator[T]:

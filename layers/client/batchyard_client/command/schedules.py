@@ -29,9 +29,7 @@ def create(name: str, source: str, asked: Mapping[str, Any]) -> int:
     """Make a schedule."""
     every = {"estimate": True, "pack": None, "new": False, **asked}
     options = msgspec.structs.asdict(options_of(every))
-    of_batch = {
-        each: options[each] for each in ("completion_window", "metadata", "on_invalid", "accept", "max_cost_usd")
-    }
+    of_batch = {each: options[each] for each in OF_BATCHES}
     body = {
         "name": name, "input": {"prefix" if source.endswith("/") else "key": source}, **of_batch,
         **{each: asked[each] for each in WHEN},

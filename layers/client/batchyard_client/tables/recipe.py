@@ -1,9 +1,11 @@
 """What is asked of each row: the recipe, and the body of a request that follows from it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal
+from urllib.parse import unquote
 
 from .errors import RecipeError
 from .schema import OutputSchema, output_schema
@@ -11,6 +13,9 @@ from .template import Column, parsed
 
 CHAT, RESPONSES, EMBEDDINGS = "/v1/chat/completions", "/v1/responses", "/v1/embeddings"
 MESSAGES: Final = "/v1/messages"
+MODEL_URL: Final = re.compile(
+    r"/model/(?P<model>[^*]+)/(invoke|converse)"
+)  # of Amazon Bedrock: the url names the model
 USUAL_LIMIT: Final = 4_096  # tokens of a message, unless the body says; the endpoint demands a limit
 Nulls = Literal["refuse", "skip", "empty"]
 #: The member that holds the prompt, at endpoints that take it as plain text.
@@ -63,6 +68,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         self._check_what()
+        self._check_url()
         self._check_where()
         _ = self.columns  # so that a wrong template is told at once
 
@@ -89,6 +95,8 @@ class Recipe:
         made = dict(self._made())
         if twice := [name for name in made if name in given and name != "model"]:
             raise RecipeError(f"The body has {twice[0]!r}, and another option makes it. Leave one of the two out")
+        if MODEL_URL.fullmatch(self.url):
+            return {**given, **made}
         model = {"model": self.model} if self.model is not None else {}
         body = {**model, **{name: each for name, each in given.items() if not (model and name == "model")}, **made}
         if not body.get("model"):
@@ -115,9 +123,16 @@ class Recipe:
         if self.nulls not in _NULLS:
             raise RecipeError(f"nulls is {self.nulls!r}. Take one of {', '.join(_NULLS)}")
 
-    def _check_where(self) -> None:
+    def _check_url(self) -> None:
         if not self.url.startswith("/"):
             raise RecipeError(f"The endpoint is {self.url!r}. Write it as a path: {CHAT}")
+        if "*" in self.url:
+            raise RecipeError(f"The endpoint {self.url} is a pattern. Name one url: /model/MODEL/converse")
+        named = MODEL_URL.fullmatch(self.url)
+        if named and self.model not in (None, unquote(named["model"])):
+            raise RecipeError(f"The endpoint {self.url} names the model, and model is {self.model!r}. Leave model out")
+
+    def _check_where(self) -> None:
         talks = self.url in (CHAT, RESPONSES, MESSAGES)
         for name in ("system", "image_column"):
             if getattr(self, name) is not None and (self.prompt is None or not talks):

@@ -106,11 +106,11 @@ class BatchStore(Table):
         """Record that Anthropic's route shows a batch no more; False if the batch is not there."""
         return self._try_change(changing(batch_key(batch_id), {"deleted_at": now}, THERE))
 
-    def take_over_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
+    def take_over_batch(self, batch_id: str, wanted: str | None, /, **changes: object) -> Batch | None:
         """Give the batch of an upload to an API request; None if it is taken, or its lines are for another endpoint."""
         free = "attribute_not_exists(owned_by_request)"
-        fits = "(#status = :validating OR #endpoint = :wanted)"  # the lines are not known yet, or are for this endpoint
-        values = {":validating": statuses.VALIDATING, ":wanted": wanted}
+        fits = "(#status = :validating OR #endpoint = :wanted)" if wanted else THERE  # not known yet, or fitting
+        values = {":validating": statuses.VALIDATING, ":wanted": wanted} if wanted else {}
         try:
             return self._change_batch(batch_id, changes, f"{free} AND {fits}", values)
         except StaleRecord:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.domain.batch import BatchError
+from batchyard.domain.batch import ANY_ENDPOINT, BatchError
 from batchyard.domain.errors import invalid_request, missing_parameter
 from batchyard.domain.stored_file import LONGEST_LIFE, SHORTEST_LIFE
 from batchyard.lines import model_urls
@@ -16,7 +16,7 @@ from batchyard.providers.windows import Windows, wrong_window
 EXPIRY_MEMBERS: Final = {"anchor", "seconds"}
 FILE, PREFIX = "input_file_id", "input_prefix"  # one of them names the input
 # An operation stands for lines of any model that have the model in their url.
-KNOWN: Final = ENDPOINTS.union(model_urls.OPERATIONS.values())
+KNOWN: Final = ENDPOINTS.union(model_urls.OPERATIONS.values(), {ANY_ENDPOINT})
 MEMBERS: Final = ("endpoint", "completion_window")
 
 
@@ -26,7 +26,8 @@ class BatchRequest(msgspec.Struct, frozen=True, kw_only=True):
     input_file_id: str
     #: The gather folder whose new files are the input; None if a file is.
     input_prefix: str | None
-    endpoint: str
+    #: The url that every line must have; None when the lines decide.
+    endpoint: str | None
     completion_window: str
     metadata: dict[str, str] | None
     output_expires_after: dict[str, Any] | None
@@ -69,6 +70,8 @@ def check(
         raise invalid_request(wrong)
     names = (PREFIX, *MEMBERS, "metadata", "output_expires_after")
     given: dict[str, Any] = {FILE: spelled.get(FILE) or "", **{name: spelled.get(name) for name in names}}
+    if given["endpoint"] == ANY_ENDPOINT:
+        given["endpoint"] = None
     return BatchRequest(**given, options=named, body=spelled)
 
 

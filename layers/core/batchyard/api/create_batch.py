@@ -86,7 +86,7 @@ def _take_over(services: Services, batch: Batch, options: dict[str, Any]) -> boo
         "owned_by_request": batch.owned_by_request, **options,
     }  # fmt: skip
     given = {name: value for name, value in changes.items() if value is not None}
-    taken = services.batch_store.take_over_batch(batch.batch_id, batch.endpoint or "", **given)
+    taken = services.batch_store.take_over_batch(batch.batch_id, batch.endpoint, **given)
     return taken is not None or _owner(services, batch) == batch.owned_by_request
 
 
@@ -139,7 +139,8 @@ def _batch_id(services: Services, wanted: BatchRequest, source: InputObject | No
     batch = services.batch_store.find_batch(of_upload)
     if batch is None:
         return of_upload
-    free = batch.owned_by_request is None and batch.endpoint in {None, wanted.endpoint} and not batch.dry_run
+    fits = wanted.endpoint is None or batch.endpoint in {None, wanted.endpoint}
+    free = batch.owned_by_request is None and fits and not batch.dry_run
     return of_upload if free else fresh
 
 

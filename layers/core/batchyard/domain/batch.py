@@ -16,6 +16,8 @@ REFUSE, SKIP = "refuse", "skip"  # a batch with bad lines is refused, or runs wi
 # Which lines of an ended batch are sent again: those without success, not accepted, or that never ran; or every line.
 RETRY_LINES: Final = ("errors", "not_accepted", "cancelled", "all")
 RETRY_ERRORS, RETRY_NOT_ACCEPTED, RETRY_CANCELLED, RETRY_ALL = RETRY_LINES
+#: As the endpoint of a batch that is asked for: each line says its own url, as in an upload to the inbox.
+ANY_ENDPOINT: Final = "*"
 # OpenAI's clients refuse a batch without an endpoint. Until Plan has read the first line, this one is shown.
 USUAL_ENDPOINT: Final = "/v1/chat/completions"
 WINDOW_UNITS: Final = {"h": HOUR, "d": DAY}

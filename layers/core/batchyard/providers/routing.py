@@ -39,11 +39,14 @@ def takes_model(entry: Entry, model: str) -> bool:
 
 def no_provider(entries: Iterable[Entry], url: str, model: str, wanted: str | None = None) -> BatchError:
     """Say that no provider takes a line, and what each one takes."""
-    known = "; ".join(f"{each.name} takes {_told(each, url)}" for each in entries if wanted in {None, each.name})
+    asked = [each for each in entries if wanted in {None, each.name}]
+    known = "; ".join(f"{each.name} takes {_told(each, url)}" for each in asked)
     whose = f"The provider '{wanted}', which the batch is for, does not take" if wanted else "No provider takes"
     known = known if len(known) <= MOST_TOLD else known[: MOST_TOLD - 1] + "…"
     message = f"{whose} the model '{model[:SHOWN]}' at {url}: {known or 'there is no such provider'}."
-    return BatchError(CODE, f"{message} Change the model, or have the operator add it to Providers.", "body.model")
+    elsewhere = any(takes_model(each, model) and not takes_url(each, url) for each in asked)
+    change = "Change `url`, or the model" if elsewhere else "Change the model"
+    return BatchError(CODE, f"{message} {change}, or have the operator add it to Providers.", "body.model")
 
 
 def no_window(name: str, window: str, windows: "Windows") -> BatchError:

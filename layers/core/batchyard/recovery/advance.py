@@ -12,26 +12,31 @@ from batchyard.services import Services
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
+from batchyard.webhooks.owners import job_named, owners_of
 
 STEPS: Final[dict[str, Callable[[Services, Step], Step]]] = {"submit": submit, "poll": poll, "collect": collect}
 MOST_STEPS: Final = 10  # of one call
-LONGEST_ID: Final = 2_000  # bytes, as in the client; a key of the table holds little more
 
 
 def advance_named(
     services: Services, event: Mapping[str, Any], seconds_left: Callable[[], float] = lambda: math.inf
 ) -> dict[str, Any]:
-    """Advance what an event names: `{"batch_id", "shard"}`, or a job of Amazon Bedrock; answer with `next`.
+    """Advance what an event names: `{"batch_id", "shard"}`, or a job of Amazon Bedrock; answer with `next`, of the last shard.
 
     An event of Bedrock is a hint: it may come late, twice, never, or before the job is recorded, and what became of the job
     is read from the service itself. One about nothing of ours does nothing.
     """
-    named = _named_by(services, event)
-    if named is None:
+    if "batch_id" in event:
+        named = [{"batch_id": event["batch_id"], "shard": event["shard"]}]
+    else:
+        named = [owner._asdict() for owner in owners_of(services, job_named(event))]
+    answer: dict[str, Any] = {"next": "nothing"}
+    for each in named:
+        logger.append_keys(**each)
+        answer = {**each, "next": advance(services, **each, seconds_left=seconds_left)}
+    if not named:
         logger.info("event about nothing of ours")
-        return {"next": "nothing"}
-    logger.append_keys(**named)
-    return {**named, "next": advance(services, **named, seconds_left=seconds_left)}
+    return answer
 
 
 def advance(
@@ -47,19 +52,6 @@ def advance(
     if following == "done" and _all_done(services, batch_id):
         return assemble(services, batch_id, seconds_left)
     return following
-
-
-def _named_by(services: Services, event: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the batch and the shard of an event; None if it tells of a provider batch that is not recorded."""
-    if "batch_id" in event:
-        return {"batch_id": event["batch_id"], "shard": event["shard"]}
-    detail = event.get("detail")
-    arn = detail.get("batchJobArn") if isinstance(detail, dict) else None
-    job = arn.rpartition("/")[2] if isinstance(arn, str) else ""
-    readable = 0 < len(job.encode("utf-8", "replace")) <= LONGEST_ID
-    found = [services.batch_store.linked(name, job) for name in services.accounts] if readable else []
-    owner = next(filter(None, found), None)
-    return None if owner is None else owner._asdict()
 
 
 def _play(services: Services, batch_id: str, shard: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from batchyard.adapters.first_use_store import FirstUse
 from batchyard.adapters.schedule_store import ENDED, Firing, Schedule
 from batchyard.domain import nesting
-from batchyard.domain.batch import BatchError
+from batchyard.domain.batch import ANY_ENDPOINT, BatchError
 from batchyard.domain.batch import shape as shape_of_batch
 from batchyard.domain.errors import ApiError, InvalidSchedule, NotFound, StaleRecord, StoreError, invalid_request
 from batchyard.domain.numbers import DAY, amount
@@ -146,6 +146,7 @@ def shape(services: Services, schedule: Schedule) -> dict[str, Any]:
         "timezone": schedule.timezone,
         "input": {"prefix": schedule.input_prefix} if schedule.input_prefix else {"key": schedule.input_key},
         "completion_window": schedule.completion_window,
+        "endpoint": ANY_ENDPOINT,  # unless the members name one
         **{name: value for name, value in members.items() if value is not None},
         "overlap": schedule.overlap,
         "hours": schedule.hours,

@@ -15,11 +15,11 @@ from batchyard.domain.errors import ApiError
 from batchyard.domain.numbers import DAY
 from batchyard.observability import logger
 from batchyard.services import Services
+from batchyard.webhooks.owners import owners_of
 
 BATCH_EVENTS: Final = "batch."
 KEEP_IDS: Final = 7 * DAY  # a webhook-id is remembered; OpenAI repeats a webhook for three days
 LONGEST_ID: Final = 512
-LONGEST_PROVIDER_ID: Final = 2_000  # bytes, as in the client; a key of the table holds little more
 HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
 READ_EVERY: Final = 60  # seconds; a forged webhook must not make us read the secret each time
 
@@ -103,13 +103,8 @@ def _read(body: bytes) -> _Event:
 
 
 def _advance(services: Services, provider_batch_id: str) -> None:
-    """Ask for the next step of the shard of a provider batch; a provider batch that is not recorded yet is left to Poll.
-
-    No event says which provider it is of. Where several have a batch of this id, each one's shard takes a look.
-    """
-    readable = len(provider_batch_id.encode()) <= LONGEST_PROVIDER_ID
-    found = [services.batch_store.linked(name, provider_batch_id) for name in services.accounts] if readable else []
-    owners = list(filter(None, found))
+    """Ask for the next step of the shard of a provider batch; a provider batch that is not recorded yet is left to Poll."""
+    owners = owners_of(services, provider_batch_id)
     if not owners:
         logger.info("webhook about nothing of ours")
     for owner in owners:

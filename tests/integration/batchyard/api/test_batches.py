@@ -9,6 +9,7 @@ import pytest
 from batchyard.api import batches, files
 from batchyard.domain.errors import ApiError
 from batchyard.domain.step import Step
+from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
 from batchyard.shards.cancel import cancel
 from batchyard.shards.submit import submit
@@ -38,6 +39,31 @@ def test_a_batch_is_created_run_and_shown(world: World) -> None:
         made["id"], "output.jsonl"
     )
     assert shown["error_file_id"] is None
+
+
+def test_a_batch_for_any_urls_runs_each_line_at_its_own(world: World) -> None:
+    mixed = jsonl([request("a"), request("b", url="/v1/responses"), request("c", url="/v1/embeddings")])
+    source = put("files/default/mixed.jsonl", mixed)
+    refused = batches.create_batch(world.services, "default", body(input_file_id=source))
+    assert world.run(refused["id"]) == "refused"
+    made = batches.create_batch(world.services, "default", body(input_file_id=source, endpoint="*"))
+    assert world.run(made["id"]) == "done"
+    shown = batches.retrieve_batch(world.services, "default", made["id"])
+    assert (shown["status"], shown["request_counts"]) == ("completed", {"total": 3, "completed": 3, "failed": 0})
+    assert shown["endpoint"] == "/v1/chat/completions", "that of the first line"
+
+
+@pytest.mark.parametrize("ran", [False, True])
+def test_a_batch_for_any_urls_takes_over_that_of_the_upload_before_and_after_it_ran(world: World, *, ran: bool) -> None:
+    source = put("inbox/default/in.jsonl", jsonl([request("a", url="/v1/responses")]))
+    dropped = intake(world.services, BUCKET, "inbox/default/in.jsonl", None)
+    assert dropped is not None
+    if ran:
+        world.run(dropped)
+    made = batches.create_batch(world.services, "default", body(input_file_id=source, endpoint="*"))
+    assert made["id"] == dropped
+    again = batches.create_batch(world.services, "default", body(input_file_id=source, endpoint="*"))
+    assert again["id"] != dropped, "another request is another batch"
 
 
 def test_counts_rise_while_it_runs(world: World) -> None:

@@ -13,6 +13,9 @@ import pytest
 
 from local import ROOT
 from local.prove.cli import main
+from tests.fakes.batches import BUCKET
+from tests.fakes.moto import empty_aws
+from tests.integration.functions.moto_server import moto_server
 from tests.integration.local.emulator.running import Emulator, started
 
 SHORT = "0.5"
@@ -55,6 +58,42 @@ def test_a_service_that_is_as_its_row_says_proves_it(
     assert "400" in proof["jobs"][1]["bad_line"]
     assert all(job["deleted"] for job in proof["jobs"])
     assert proof["jobs"][3]["statuses"][-1] in {"cancelled", "ended"}
+
+
+@pytest.mark.parametrize(
+    ("profile", "model", "jobs"),
+    [("bedrock-key", "amazon.nova-lite-v1:0", 3), ("bedrock-openai-key", "openai.gpt-oss-20b-1:0", 3)],
+)
+def test_bedrock_reads_and_writes_a_bucket_and_its_answers_tell_their_tokens(
+    capsys: pytest.CaptureFixture[str], profile: str, model: str, jobs: int
+) -> None:
+    with empty_aws() as session, moto_server() as aws, started("--seconds-per-batch", SHORT, "--aws", aws) as emulator:
+        session.client("s3").create_bucket(Bucket=BUCKET)
+        place = ["--bucket", BUCKET, "--role", "arn:aws:iam::123456789012:role/batches"]
+        host = host_of(emulator) | {"PROVIDER_BASE_URL": emulator.url.removesuffix("/v1")}
+        arguments = ["--provider", profile, "--yes", "1", "--json", "1", "--model", model, *place]
+        assert main(arguments, host) == 0
+        left = session.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
+    proof = json.loads(capsys.readouterr().out)
+    assert len(proof["jobs"]) == jobs
+    whole = next(job for job in proof["jobs"] if job["name"] == "hundred")
+    assert (whole["succeeded"], whole["usage_in_lines"]) == (100, 100)
+    assert whole["used"]["input_tokens"] > 100
+    assert whole["used"]["output_tokens"] > 100
+    assert facts_of(proof, "differs") == set()
+    assert all(job["deleted"] for job in proof["jobs"])
+    assert left == []
+
+
+@pytest.mark.parametrize("place", [[], ["--bucket", BUCKET], ["--bucket", BUCKET, "--role", "batches"]])
+def test_without_a_bucket_or_a_role_bedrock_is_refused_before_a_price_is_said(
+    capsys: pytest.CaptureFixture[str], place: list[str]
+) -> None:
+    host = {"PROVIDER_BASE_URL": "https://bedrock.us-east-1.amazonaws.com", "PROVIDER_API_KEY": "k"}
+    assert main(["--provider", "bedrock-key", "--yes", "1", "--model", "amazon.nova-lite-v1:0", *place], host) == 2
+    told = capsys.readouterr()
+    assert "BUCKET=… ROLE=arn:aws:iam::…:role/…" in told.err
+    assert "$" not in told.err
 
 
 def test_what_differs_from_the_row_is_named_fact_by_fact(

@@ -123,15 +123,21 @@ def test_a_create_carries_our_key_as_its_token_and_in_its_name() -> None:
     assert made == Look(id=ID, state=State.WAITING, status="Submitted", input=JOB.prepared, key=JOB.key, labels=LABELS)
 
 
-@pytest.mark.parametrize(
-    ("window", "hours"), [("24h", 24), ("7d", 168), ("30h", 30), ("1h", 24), ("14d", 168), ("soon", 24)]
-)
+@pytest.mark.parametrize(("window", "hours"), [("24h", 24), ("7d", 168), ("30h", 30), ("1h", 24), ("14d", 168)])
 def test_a_window_is_a_day_at_least_and_a_week_at_most(window: str, hours: int) -> None:
     dialect, service = speak(answer({"jobArn": ARN}))
     dialect.submit(msgspec.structs.replace(JOB, window=window, endpoint="/model/amazon.nova-lite-v1:0/converse"), LINES)
     sent = json.loads(service.sent[0].body)
     assert (sent["timeoutDurationInHours"], sent["modelInvocationType"]) == (hours, "Converse")
     assert sent["modelId"] == "amazon.nova-lite-v1:0"
+
+
+@pytest.mark.parametrize("window", ["", "soon", "24", "1w"])
+def test_what_is_no_window_is_refused_and_not_sent(window: str) -> None:
+    dialect, service = speak(answer({"jobArn": ARN}))
+    with pytest.raises(InvalidArgumentError, match="no window"):
+        dialect.submit(msgspec.structs.replace(JOB, window=window), LINES)
+    assert service.sent == []
 
 
 @pytest.mark.parametrize("lost", lost_answers())

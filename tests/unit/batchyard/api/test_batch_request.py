@@ -37,11 +37,16 @@ def refused(body: object) -> ApiError:
         {"completion_window": "7d"},
         {"input_file_id": ""},
         *({"endpoint": endpoint} for endpoint in sorted(ENDPOINTS)),
+        {"endpoint": "*"},
     ],
     ids=str,
 )
 def test_a_body_openai_takes_is_returned_as_it_is(changes: dict[str, object]) -> None:
     assert check({**GOOD, **changes}, WINDOWS).body == {**GOOD, **changes}
+
+
+def test_a_star_has_the_lines_say_their_endpoints() -> None:
+    assert check({**GOOD, "endpoint": "*"}, WINDOWS).members()["endpoint"] is None
 
 
 def test_our_options_are_taken_with_hyphens_too() -> None:

@@ -77,10 +77,23 @@ def test_a_batch_of_the_upload_that_runs_for_another_endpoint_is_left_as_it_is(
     assert services.executions.started[-1] == made.batch_id
 
 
+@pytest.mark.parametrize("status", ["validating", "in_progress", "completed"])
+def test_a_call_for_any_urls_gets_the_batch_of_the_upload_whatever_its_lines_are_for(
+    services: MemoryServices, status: str
+) -> None:
+    dropped = intake(services, BUCKET, KEY, "v1")
+    assert dropped is not None
+    found = None if status == "validating" else "/v1/embeddings"
+    running = msgspec.structs.replace(services.batch_store.batch(dropped), status=status, endpoint=found)
+    services.batch_store.batches[dropped] = running
+    made = create_or_take_over(services, "default", wanted(endpoint="*"), None)
+    assert (made.batch_id, made.endpoint, bool(made.owned_by_request)) == (dropped, found, True)
+
+
 class PlannedJustThen(MemoryBatchStore):
     """The plan finds another endpoint between the look at the batch and the claim."""
 
-    def take_over_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
+    def take_over_batch(self, batch_id: str, wanted: str | None, /, **changes: object) -> Batch | None:
         self.move_batch(batch_id, "in_progress", 1, endpoint="/v1/embeddings")
         return super().take_over_batch(batch_id, wanted, **changes)
 
@@ -94,6 +107,16 @@ def test_a_batch_whose_endpoint_is_found_at_the_last_moment_is_not_taken_over(se
     assert made.batch_id != dropped
     assert services.batch_store.batches[dropped or ""].owned_by_request is None
     assert services.executions.started[-1] == made.batch_id
+
+
+def test_a_batch_for_any_urls_is_taken_over_though_its_endpoint_is_found_at_the_last_moment(
+    services: MemoryServices,
+) -> None:
+    dropped = intake(services, BUCKET, KEY, "v1")
+    late = PlannedJustThen()
+    late.batches = services.batch_store.batches
+    services.batch_store = late
+    assert create_or_take_over(services, "default", wanted(endpoint="*"), None).batch_id == dropped
 
 
 def test_an_upload_told_after_the_call_makes_no_second_batch(services: MemoryServices) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from batchyard.api.batches import batch_rows, retry_batch
 from batchyard.domain.attempt import End
+from batchyard.domain.errors import ApiError
 from batchyard.domain.step import Step
 from batchyard.gathering.fire import fire
 from batchyard.inspection.error_list import error_list
@@ -46,6 +47,15 @@ def retry(world: World, batch_id: str, **body: Any) -> str:
 def all_good(world: World, batch_id: str, files: dict[str, bytes]) -> None:
     for name in files:
         assert said(world, batch_id, name) == [(f"line-{at}", f"{name[0]} {at}") for at in range(3)]
+
+
+def test_a_refused_batch_is_not_retried_as_its_files_are_free_for_the_next_firing(world: World) -> None:
+    put(world, {**FILES, "z.jsonl": BROKEN})
+    batch_id = fired(world)
+    assert world.run(batch_id) == "refused"
+    for lines in ("errors", "all"):
+        with pytest.raises(ApiError, match="gather the folder again"):
+            retry(world, batch_id, lines=lines)
 
 
 def test_a_retry_sends_the_failed_lines_of_each_file_and_the_results_are_whole(world: World) -> None:

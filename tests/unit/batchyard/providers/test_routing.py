@@ -71,8 +71,9 @@ def test_what_there_is_is_told() -> None:
     known = [entry("openai", "gpt-*", "o*"), entry("claude", urls=(MESSAGES,))]
     assert no_provider(known, CHAT, "x").message == (
         "No provider takes the model 'x' at /v1/chat/completions: openai takes gpt-*, o*; claude takes any model at "
-        "/v1/messages. Change the model, or have the operator add it to Providers."
+        "/v1/messages. Change `url`, or the model, or have the operator add it to Providers."
     )
+    assert "gpt-*, o*. Change the model, or have" in no_provider(known, CHAT, "x", "openai").message
     assert (
         "The provider 'openai', which the batch is for, does not take"
         in no_provider(known, CHAT, "x", "openai").message

@@ -67,6 +67,12 @@ def test_a_schedule_is_made_put_on_the_clock_and_shown(services: MemoryServices)
     assert requests.list_schedules(services, "default", None, None)["data"] == [shown]
 
 
+def test_a_schedule_for_any_urls_is_shown_so(services: MemoryServices) -> None:
+    shown = made(services, endpoint="*")
+    assert requests.retrieve_schedule(services, "default", shown["id"])["endpoint"] == "*"
+    assert made(services, endpoint="/v1/responses")["endpoint"] == "/v1/responses"
+
+
 def test_a_rate_is_told_to_aws_with_its_first_time(services: MemoryServices) -> None:
     shown = made(services, schedule="rate(1 hour)")
     assert shown["next_firing_at"] == NOW - NOW % MINUTE + HOUR

@@ -8,6 +8,7 @@ import pytest
 from batchyard_client.tables import Recipe, RecipeError, read, requests
 from tests.unit.batchyard_client.tables.made import bodies
 
+NOVA = "/model/amazon.nova-lite-v1:0/converse"
 ROWS = read([{"text": 'a "b"\n%d', "image": "https://x/a.png", "n": 5}])
 SCHEMA = {
     "type": "object",
@@ -122,6 +123,14 @@ def test_a_body_has_templates_in_its_texts_at_any_depth() -> None:
     assert asked(model="m", prompt="{n}", body={"temperature": 0})[1]["temperature"] == 0
 
 
+@pytest.mark.parametrize("url", [NOVA, "/model/amazon.nova-lite-v1%3A0/invoke"])
+def test_an_endpoint_that_names_the_model_needs_no_other_name(url: str) -> None:
+    body = {"messages": [{"role": "user", "content": [{"text": "{n}"}]}]}
+    for model in ({}, {"model": "amazon.nova-lite-v1:0"}):
+        found = asked(body=body, endpoint=url, **model)
+        assert found == (url, {"messages": [{"role": "user", "content": [{"text": "5"}]}]})
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -136,6 +145,9 @@ def test_a_body_has_templates_in_its_texts_at_any_depth() -> None:
         ({"model": "m", "prompt": "{a}", "nulls": "drop"}, "Take one of refuse, skip, empty"),
         ({"model": "m", "prompt": "{a}", "endpoint": "chat"}, "Write it as a path"),
         ({"model": "m", "prompt": "{a}", "endpoint": "/v1/rerank"}, "It is not known how /v1/rerank takes a prompt"),
+        ({"model": "m", "body": {"x": "{a}"}, "endpoint": NOVA}, "names the model, and model is 'm'. Leave model out"),
+        ({"prompt": "{a}", "endpoint": NOVA}, "takes a prompt. Give the body"),
+        ({"body": {"x": "{a}"}, "endpoint": "/model/*/invoke"}, "is a pattern. Name one url"),
         ({"model": "m", "embed": "a", "endpoint": "/v1/responses"}, "embed needs /v1/embeddings"),
         ({"model": "m", "embed": "a", "system": "x"}, "system needs a prompt"),
         ({"model": "m", "body": {"x": "{a}"}, "image_column": "i"}, "image_column needs a prompt"),
