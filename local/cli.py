@@ -11,8 +11,9 @@ from pathlib import Path
 from batchyard.acceptance.rules import of_setting
 from batchyard.costs.prices import read_own
 from batchyard.domain.errors import SettingsError
+from local.credentials import only_of, take_aws_settings
 from local.errors import DiskFullError, LocalError, ParameterError
-from local.providers import several_of, take_aws_settings, without
+from local.providers import several_of, without
 from local.run.announce import Announcer
 from local.run.cancel_all import cancel_all, kept_sentence
 from local.run.disk_space import check_disk_space, check_room_for_results
@@ -24,6 +25,7 @@ from local.run.provider_check import check_provider
 from local.run.status import show_status
 from local.signals import Stopped, end_with_parent, hurried_by_ctrl_c, ignore_signals, raise_on_signals
 from local.stack.deploy import TEMPLATE, read_template
+from local.stack.provider_choice import Provider
 from local.stack.run_folder import run_folder
 from local.stack.running import Stack
 from local.stack.settings import Settings, settings_from
@@ -122,7 +124,8 @@ def _check_providers(settings: Settings) -> None:
 def _settings() -> Settings:
     several = several_of(os.environ)
     settings = settings_from(read_template(TEMPLATE), without(os.environ))
-    settings = replace(settings, own=several) if several else settings
+    own = several or (only_of(settings.own) if isinstance(settings.own, Provider) else settings.own)
+    settings = replace(settings, own=own)
     try:  # the template knows only that these are JSON
         read_own(settings.values.get("PriceList", ""))
         of_setting(settings.values.get("Accept", ""))

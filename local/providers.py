@@ -9,32 +9,26 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import boto3
 
-from batch_client import PROFILES, InvalidArgumentError, choose_profile
-from batchyard.adapters.aws import RoleSigner, translated
+from batch_client import InvalidArgumentError, choose_profile
+from batchyard.adapters.aws import translated
 from batchyard.domain.errors import BatchyardError, NotFound, SettingsError
 from batchyard.providers.entries import KEY, Entry, described, has_key, named_once
-from batchyard.providers.keys import ACCESS_KEY, read_keys
+from batchyard.providers.keys import PLAIN, read_keys
+from local.credentials import bearer_of, signed
 from local.errors import ParameterError
 from local.provider_key import ADVICE, secret_of
 from local.provider_key import KEY as KEY_KIND
 from local.stack.provider_choice import KEY as OWN_KEY
-from local.stack.provider_choice import LOOPBACK, URL, Provider, Several
+from local.stack.provider_choice import NO_KEY, URL, Provider, Several
 
 VARIABLE: Final = "PROVIDERS"
 OF_STACK: Final = "BATCHYARD_PROVIDERS"
-NO_KEY: Final = "none"  # of a provider that takes none
-REGION: Final = "us-east-1"  # of an address that names none
-_TAKEN: Final[dict[str, str]] = {}
-MADE_UP: Final = "AKIAOFTHISMACHINE:made-up-for-an-emulator"  # signs where nobody reckons a signature
-OTHER: Final = ", ID:SECRET or ID:SECRET:TOKEN. Leave it out to sign with your credentials (docs/providers.md)."
 SHAPE: Final = '{"openai": {"base_url": "https://api.openai.com/v1", "api_key": "…", "models": ["gpt-*"]}}'
 
 
@@ -54,30 +48,28 @@ def read_description(text: str) -> tuple[str, list[Entry], dict[str, str]]:
         members: Any = json.loads(text, object_pairs_hook=named_once)
     except ValueError as error:
         raise ParameterError(f"{VARIABLE} is no JSON that can be followed: {error}. Write it so: {SHAPE}") from error
-    keys: dict[str, Any] = {}
+    keys: dict[str, str] = {}
     for name, each in members.items() if isinstance(members, dict) else ():
         if isinstance(each, dict) and KEY in each:
             keys[name] = each.pop(KEY)
+            if not isinstance(keys[name], str) or not re.fullmatch(PLAIN, keys[name]):
+                raise ParameterError(f"{VARIABLE}: the api_key of {name[:40]!r} must be plain text without spaces.")
             _take_as_bearer(each, keys[name])
     bare = json.dumps(members, separators=(",", ":"), ensure_ascii=False)
     try:
         found = described(bare)
-        known = read_keys(json.dumps(keys))
     except SettingsError as error:
         raise ParameterError(str(error).replace("Providers", VARIABLE, 1)) from error
-    except ValueError as error:
-        raise ParameterError(f"{VARIABLE}: an api_key must be plain text without spaces.") from error
-    return bare, found, known
+    return bare, found, keys
 
 
-def _take_as_bearer(entry: dict[str, Any], key: object) -> None:
+def _take_as_bearer(entry: dict[str, Any], key: str) -> None:
     """Choose the profile that bears a key of the service itself, where the one of an entry would sign with it."""
     try:
         profile = choose_profile(entry.get("profile") or None, str(entry.get("base_url", "")))
     except InvalidArgumentError:
         return  # told with the other faults of the entry
-    bearing = f"{profile.name}-key"
-    if profile.signing and bearing in PROFILES and isinstance(key, str) and not re.fullmatch(ACCESS_KEY, key):
+    if bearing := bearer_of(profile, key):
         entry["profile"] = bearing
 
 
@@ -97,45 +89,8 @@ def several_of(host: Mapping[str, str]) -> Several | None:
 
 
 def _provider(entry: Entry, key: str | None) -> Provider:
-    """Return a provider; one that signs does so with its access key, or with the credentials of AWS on this machine."""
-    signer = None
-    if not has_key(entry):
-        key = key or _access_key(entry)
-        if not re.fullmatch(ACCESS_KEY, key):
-            raise ParameterError(f"{VARIABLE}: the api_key of {entry.name} is no access key of AWS{OTHER}")
-        signer = RoleSigner(lambda: key, _TAKEN.get("AWS_REGION") or _TAKEN.get("AWS_DEFAULT_REGION") or REGION)
-    return Provider(entry.base_url, key or NO_KEY, entry.profile, entry.name, entry.headers, signer)
-
-
-def _access_key(entry: Entry) -> str:
-    """Return the access key by which AWS's own tools sign here, or a made-up one where the service is on this machine."""
-    if urlsplit(entry.base_url).hostname in LOOPBACK:
-        return MADE_UP
-    with _as_the_user_has_it():
-        found = boto3.Session().get_credentials()
-    if found is None:
-        raise ParameterError(
-            f"{VARIABLE}: {entry.name} is called with signed requests, and there are no credentials of AWS to sign with. Run "
-            "aws configure or aws sso login, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-        )
-    now = found.get_frozen_credentials()
-    return ":".join(filter(None, (now.access_key, now.secret_key, now.token)))
-
-
-def take_aws_settings() -> None:
-    """Take the user's AWS settings out of the environment: no profile and no endpoint may reach the clients of the engine."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        _TAKEN[name] = os.environ.pop(name)
-
-
-@contextmanager
-def _as_the_user_has_it() -> Iterator[None]:
-    os.environ.update(_TAKEN)
-    try:
-        yield
-    finally:
-        for name in _TAKEN:
-            os.environ.pop(name, None)
+    provider = Provider(entry.base_url, key or NO_KEY, entry.profile, entry.name, entry.headers)
+    return provider if has_key(entry) else signed(provider, key)
 
 
 def without(host: Mapping[str, str]) -> dict[str, str]:
@@ -180,9 +135,13 @@ def _asked(found: list[Entry], known: Mapping[str, str]) -> dict[str, str]:
     return read_keys(json.dumps({name: key for name, key in given.items() if key}))
 
 
-def keep(secret: str) -> str:
-    """Store the keys of the providers that are described, and return what to print; raises ParameterError, BatchyardError."""
+def keep(stack: str, secret: str) -> str:
+    """Store the keys of the providers that are described, and return what to print; raises ParameterError, BatchyardError.
+
+    Without a `secret` it is that of the stack, for which AWS is asked once the description is read.
+    """
     bare, found, given = read_description(_description())
+    secret = secret or secret_of(stack, KEY_KIND)
     known = {**stored_keys(secret), **given}
     known |= _asked(found, known)
     names = [entry.name for entry in found]
@@ -204,17 +163,17 @@ def listed(secret: str) -> str:
 
 def main(stack: str, secret: str, *flags: str) -> str:
     """Do what the command line asks and return what to print; what is wrong becomes the exit's one sentence."""
+    undone = "Nothing was read" if flags else "Nothing was stored"
     try:
-        where = secret or secret_of(stack, KEY_KIND)
-        return listed(where) if flags else keep(where)
+        return listed(secret or secret_of(stack, KEY_KIND)) if flags else keep(stack, secret)
     except (EOFError, KeyboardInterrupt):
-        sys.exit("\nNothing was stored.")
+        sys.exit(f"\n{undone}.")
     except ParameterError as error:
-        sys.exit(f"Nothing was stored: {error}")
+        sys.exit(f"{undone}: {error}")
     except ValueError:
-        sys.exit("Nothing was stored: a key must be plain text without spaces.")
+        sys.exit(f"{undone}: a key must be plain text without spaces.")
     except BatchyardError as error:
-        told = f"Nothing was stored: {str(error).rstrip('.')}."
+        told = f"{undone}: {str(error).rstrip('.')}."
         sys.exit(f"{told} {ADVICE}" if error.__cause__ else told)
 
 

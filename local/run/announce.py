@@ -6,7 +6,7 @@ from collections.abc import Callable
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.run.records import Progress, read_batches
-from local.run.reporting import without_ids
+from local.run.reporting import counts_told, without_ids
 from local.stack.running import Stack
 
 _SECONDS = 2.0
@@ -54,7 +54,8 @@ class Announcer:
 
 def _end_of(batch: Progress, seconds: float) -> str:
     noun = "line" if batch.total == 1 else "lines"
-    lines = f", {batch.total:,} {noun} ({batch.completed:,} succeeded, {batch.failed:,} failed)" if batch.total else ""
+    counts = "estimated, nothing was sent" if batch.dry_run else counts_told(batch)
+    lines = f", {batch.total:,} {noun} ({counts})" if batch.total else ""
     reason = f" {batch.errors[0]['message']}" if batch.errors else ""
     more = f" … and {batch.errors_total - 1:,} more" if batch.errors_total > 1 else ""
     return f"{batch.batch_id} ends: {batch.status} after {seconds:.0f} s{lines}.{reason}{more}"

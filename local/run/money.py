@@ -83,14 +83,26 @@ def cost_told(report: Path) -> str | None:
     cost = json.loads(report.read_text(encoding="utf-8")).get("cost") or {}
     if cost.get("unpriced_tokens"):
         known = sum(cost.get(name) or 0 for name in ("input_usd", "cached_usd", "output_usd"))
-        return f"{_amount(known)} and {cost['unpriced_tokens']:,} tokens without a price"
+        return f"{_amount(known)} and {cost['unpriced_tokens']:,} tokens without a price" + _by_provider(cost)
     if not cost.get("usd"):
         return None
-    by_provider = cost.get("by_provider") or {}
-    if len(by_provider) > 1:
-        parts = (f"{name} {_amount(each['usd'])}" for name, each in by_provider.items() if each.get("usd") is not None)
-        return f"{_amount(cost['usd'])} ({', '.join(parts)})"
-    return f"{_amount(cost['usd'])} ({cost['basis']})"
+    return _amount(cost["usd"]) + (_by_provider(cost) or f" ({cost['basis']})")
+
+
+def _by_provider(cost: Mapping[str, Any]) -> str:
+    """Part what a batch cost by the providers; an empty text if there is one alone."""
+    each = cost.get("by_provider") or {}
+    return f" ({', '.join(f'{name} {_part(of_it)}' for name, of_it in each.items())})" if len(each) > 1 else ""
+
+
+def _part(cost: Mapping[str, Any]) -> str:
+    known = cost.get("usd")
+    if known is None:  # some of its tokens have no price
+        known = sum(cost.get(name) or 0 for name in ("input_usd", "cached_usd", "output_usd"))
+        if not known:
+            return "no price"
+        return f"{_amount(known)} and more"
+    return _amount(known)
 
 
 def _amount(usd: float) -> str:

@@ -1,6 +1,7 @@
 """Check that the user's own provider answers at its address, before anything is built or sent."""
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from batch_client import (
     APIConnectionError,
@@ -8,6 +9,7 @@ from batch_client import (
     BatchClientError,
     InvalidArgumentError,
     NotFoundError,
+    choose_profile,
     speak,
 )
 from local.errors import ProviderError
@@ -21,6 +23,7 @@ _GUESS_SECONDS = 3.0
 _MOST_SECONDS = 30.0  # of the whole check: a server may send its answer byte by byte, for ever
 _NO_KEY = "none"  # the user's key is for the address that the user wrote, and for no guess
 _EXAMPLE = "A base URL mostly ends with /v1, such as https://api.openai.com/v1"
+_OF_BEDROCK = "The address of Amazon Bedrock has no path, such as https://bedrock.us-east-1.amazonaws.com"
 
 
 def check_provider(provider: Provider, say: Callable[[str], None]) -> None:
@@ -60,7 +63,7 @@ def _complaint(provider: Provider, error: BatchClientError) -> str | None:
     """Say why the provider cannot be used; None if it can, though it does not list its batches."""
     if isinstance(error, APIStatusError) and error.status in _REFUSALS:
         key = f"the api_key of {provider.name} in PROVIDERS" if provider.name else "PROVIDER_API_KEY"
-        key = f"the signature of {provider.name}, made with your credentials of AWS" if provider.signer else key
+        key = f"the signature of our requests, which are signed by {provider.signed_by}" if provider.signer else key
         return f"{provider.url} refused {key} (HTTP {error.status})."
     if isinstance(error, APIConnectionError) and error.status is None:
         why = error.message.rpartition(": ")[2]
@@ -104,7 +107,15 @@ def _no_api(provider: Provider, error: BatchClientError) -> str | None:
     if isinstance(error, NotFoundError) and error.code:
         return None  # an API that words its refusals as OpenAI does
     how = f"HTTP {error.status}" if error.status not in (None, 200) else "its answer is no list of batches"
-    return f"No batch API answers at {provider.url} ({how}). {_EXAMPLE}."
+    return f"No batch API answers at {provider.url} ({how}). {_example(provider)}."
+
+
+def _example(provider: Provider) -> str:
+    profile = choose_profile(provider.profile or None, provider.url)
+    if profile.dialect == "bedrock":
+        return _OF_BEDROCK
+    has_root = profile.root and urlsplit(provider.url).path.strip("/")
+    return f"The API of {profile.title} begins at {profile.root}" if has_root else _EXAMPLE
 
 
 def _first_that_answers(urls: list[str], provider: Provider) -> str:

@@ -101,6 +101,12 @@ def _status_text(now: Progress) -> str:
     return f"{status}{shards}" + (f" (paused: {now.paused})" if now.paused else "")
 
 
+def counts_told(last: Progress) -> str:
+    """Tell how the lines of a batch that has ended went; those that neither succeeded nor failed were cancelled."""
+    left = last.total - last.done if last.status == "cancelled" else 0
+    return f"{last.completed:,} succeeded, {last.failed:,} failed" + (f", {left:,} cancelled" if left > 0 else "")
+
+
 def _lines_text(now: Progress) -> str:
     return f"{now.done:,}/{now.total:,} {'line' if now.total == 1 else 'lines'}"
 
@@ -140,7 +146,7 @@ def _rows(
     yield "batch", last.batch_id
     yield "status", last.status
     if last.shards and not last.dry_run:  # a refused batch has neither lines nor shards
-        yield "lines", f"{last.total:,} ({last.completed:,} succeeded, {last.failed:,} failed)"
+        yield "lines", f"{last.total:,} ({counts_told(last)})"
         yield "shards", f"{last.shards:,}"
     if report and (tokens := tokens_told(report)):
         yield "tokens", tokens

@@ -103,7 +103,8 @@ def _row(batch: Mapping[str, Any], now: float) -> tuple[str, ...]:
     left = "" if rate is None else _left(batch, rate)
     shown_rate = "" if rate is None else f"{rate:,.0f}"
     numbers = (f"{counts[name]:,}" for name in ("completed", "failed", "total"))
-    return (batch["id"], batch["status"] + (" (waits)" if batch.get("paused") else ""), *numbers, shown_rate, left)
+    note = " (waits)" if batch.get("paused") else " (estimate)" if batch.get("dry_run") else ""
+    return (batch["id"], batch["status"] + note, *numbers, shown_rate, left)
 
 
 def per_minute(batch: Mapping[str, Any], now: float) -> float | None:

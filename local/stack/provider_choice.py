@@ -15,6 +15,8 @@ from local.errors import ProviderError, ProviderUnclearError
 URL = "PROVIDER_BASE_URL"
 KEY = "PROVIDER_API_KEY"
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+NO_KEY: Final = "none"  # of a provider that takes none
+_PROFILE = "BATCHYARD_PROVIDER_PROFILE"
 _SECONDS = 10.0
 _OUR_AWS = "/_emulator/aws"
 
@@ -58,6 +60,8 @@ class Provider:
     headers: Mapping[str, str] = field(default_factory=dict)
     #: What signs its requests, if they are signed in place of a key.
     signer: RequestSigner | None = field(default=None, repr=False)
+    #: What they are signed by, for people.
+    signed_by: str = ""
 
     @property
     def each(self) -> tuple["Provider", ...]:
@@ -76,8 +80,10 @@ class Provider:
 
     @property
     def values(self) -> dict[str, str]:
-        """Return the template parameters that name the provider."""
-        return {"ProviderBaseUrl": self.url, "ProviderApiKey": self.api_key}
+        """Return the template parameters that name the provider, and the secret with its key."""
+        profile = {"ProviderProfile": self.profile} if self.profile else {}
+        role = {"Bedrock": "true"} if self.reads_objects else {}
+        return {"ProviderBaseUrl": self.url, "ProviderApiKey": self.api_key, **profile, **role}
 
     def named(self, name: str) -> "Provider | None":  # noqa: ARG002 - the only one is whoever a record names
         """Return the provider itself."""
@@ -167,12 +173,14 @@ def asking(own: Own, name: str, seconds: float = _SECONDS) -> Iterator[Dialect]:
 def named_provider(host: Mapping[str, str]) -> tuple[str, str] | None:
     """Return the address and the key of the provider that `host` names; None if neither is set.
 
+    The key is empty where none is set, and none is needed: the requests are signed.
+
     Raises:
         ProviderUnclearError: only one of the two is set.
 
     """
     url, key = (host.get(name) or host.get(f"BATCHYARD_{name}", "") for name in (URL, KEY))
-    if url and key:
+    if url and (key or _signs(url, host.get(_PROFILE, ""))):
         return url, key
     if not url and not key:
         return None
@@ -180,3 +188,11 @@ def named_provider(host: Mapping[str, str]) -> tuple[str, str] | None:
     raise ProviderUnclearError(
         f"{present} is set but {missing} is not. Set both to use your provider, or neither to use the emulator."
     )
+
+
+def _signs(url: str, profile: str) -> bool:
+    """Tell whether the requests to a provider are signed in place of a key."""
+    try:
+        return choose_profile(profile or None, url).signing is not None
+    except InvalidArgumentError:
+        return False  # told with the other settings

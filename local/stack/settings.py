@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from batch_client import choose_profile
-from local.errors import ParameterError, ProviderUnclearError
+from local.errors import ParameterError
 from local.stack.deploy import Template
 from local.stack.parameters import Parameter, overrides, parameters
 from local.stack.provider_choice import KEY, URL, Own, Provider, named_provider
@@ -46,10 +45,8 @@ SECRETS: Mapping[str, str] = {
 }
 _KEEP = "KeepProviderFiles"
 _CHAT = "NotifyChat"
-_OF_STATUS = {
-    "BATCHYARD_URL",
-    "BATCHYARD_KEY",
-}  # the docs have them in the user's environment, and they are no parameters
+# The docs have them in the user's environment, for the command batchyard and make status; they are no parameters.
+_OF_COMMANDS = {"BATCHYARD_URL", "BATCHYARD_KEY", "BATCHYARD_HOME"}
 _USUAL_NAMES = {URL: "BATCHYARD_" + URL, KEY: "BATCHYARD_" + KEY}
 
 
@@ -96,7 +93,7 @@ def settings_from(template: Template, host: Mapping[str, str]) -> Settings:
 
     Raises:
         ParameterError: a setting is unknown, does not fit, or lacks another one. Each has a line in the text.
-        ProviderUnclearError: only the address or only the key of the provider is set, or the provider has no key.
+        ProviderUnclearError: only the address or only the key of the provider is set.
 
     """
     secrets = (KEY_OF_PROVIDER, SECRET_OF_WEBHOOKS, ADDRESS_OF_CHAT)
@@ -106,19 +103,10 @@ def settings_from(template: Template, host: Mapping[str, str]) -> Settings:
     # an empty variable counts as one that is not set
     empty = {name for name in (*usual, *_USUAL_NAMES.values()) if not host.get(name)}
     values = overrides(
-        {**known, **usual}, {name: value for name, value in host.items() if name not in empty | _OF_STATUS}
+        {**known, **usual}, {name: value for name, value in host.items() if name not in empty | _OF_COMMANDS}
     )
     if values.get(ADDRESS_OF_CHAT.name) and not values.get(_CHAT):
         raise ParameterError(
             f"{ADDRESS_OF_CHAT.variable} is of no use alone: set BATCHYARD_NOTIFY_CHAT to slack or teams."
         )
-    return Settings(values, _only(Provider(*pair, values.get("ProviderProfile", ""))) if pair else None)
-
-
-def _only(provider: Provider) -> Provider:
-    """Return the one provider; one whose requests are signed must be described among several, as it has no key."""
-    if choose_profile(provider.profile or None, provider.url).signing is not None:
-        raise ProviderUnclearError(
-            f"{provider.url} is called with signed requests, and not with a key. Describe it in PROVIDERS (docs/providers.md)."
-        )
-    return provider
+    return Settings(values, Provider(*pair, values.get("ProviderProfile", "")) if pair else None)

@@ -46,9 +46,11 @@ class Address:
         return target
 
 
-def rooted(base_url: str, root: str) -> str:
-    """Return a base URL with the path at which an API begins, if it names no path itself."""
+def rooted(base_url: str, root: str, *, versioned: bool = True) -> str:
+    """Return a base URL with the path at which an API begins, if it names no path itself; one without versions has no `/v1`."""
     parts = urlsplit(base_url)
+    if not versioned and parts.path.rstrip("/") == "/v1":
+        return parts._replace(path="").geturl()
     return base_url if not root or parts.path.strip("/") else parts._replace(path=root).geturl()
 
 

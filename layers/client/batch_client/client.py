@@ -52,6 +52,7 @@ class BatchClient(Batches, Files, Direct, Others):
         host chooses the profile. `retry`, `clock`, `random` (0 … 1) rule retries.
         """
         chosen = choose_profile(profile, base_url)
+        rooted_url = rooted(base_url, chosen.root, versioned=chosen.dialect != "bedrock")
         self._session = session or _kept_alive()
         self._owns_session = session is None
         named = {"OpenAI-Organization": organization, "OpenAI-Project": project, **(headers or {})}
@@ -59,7 +60,7 @@ class BatchClient(Batches, Files, Direct, Others):
         _check_headers(chosen, named)
         self._transport = Transport(
             session=self._session,
-            address=Address(rooted(base_url, chosen.root), chosen.query, ordinary_url(chosen, base_url)),
+            address=Address(rooted_url, chosen.query, ordinary_url(chosen, base_url)),
             profile=chosen,
             credentials=credentials,
             headers={

@@ -21,7 +21,7 @@ def without_key(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def piped(
-    text: str, *flags: str, aws: FakeAws, secret: str = SECRET, **given: str
+    text: str, *flags: str, aws: FakeAws | None, secret: str = SECRET, **given: str
 ) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "local.providers", "batchyard", secret, *flags]
     return subprocess.run(  # noqa: S603 - our own program
@@ -87,3 +87,14 @@ def test_what_is_wrong_is_one_sentence_and_nothing_is_stored(aws: FakeAws) -> No
         assert told in done.stderr
         assert "Traceback" not in done.stderr
     assert aws.stored == []
+
+
+def test_the_description_is_read_before_aws_is_asked() -> None:
+    done = piped("{", aws=None, secret="")
+    assert done.stderr.startswith("Nothing was stored: PROVIDERS is no JSON")
+
+
+def test_a_list_that_cannot_be_read_was_not_to_store_anything() -> None:
+    done = piped("", "--list", aws=None, secret="")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Nothing was read: reading the outputs of the stack batchyard")

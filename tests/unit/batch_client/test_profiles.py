@@ -1,6 +1,6 @@
 import pytest
 
-from batch_client import PROFILES, InvalidArgumentError, Profile
+from batch_client import PROFILES, BatchClient, InvalidArgumentError, Profile
 from batch_client.profiles import choose_profile, ordinary_url
 from tests.unit.batch_client.fake_service import BATCH, KEY, answer, client_of
 
@@ -77,3 +77,11 @@ def test_requests_on_their_own_go_to_the_host_of_the_same_region(profile: str) -
         "https://bedrock-runtime.us-east-1.amazonaws.com"
     )
     assert ordinary_url(chosen, "http://127.0.0.1:9") == ""
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1", "/v1/"])
+def test_a_service_whose_api_has_no_v1_is_called_without_it(path: str) -> None:
+    client = BatchClient(KEY, f"http://127.0.0.1:9{path}", profile="bedrock-key")
+    assert client.transport.address.base_url == "http://127.0.0.1:9"
+    assert BatchClient(KEY, "http://h/gate/v1", profile="bedrock-key").transport.address.base_url == "http://h/gate/v1"
+    assert BatchClient(KEY, f"http://h{path}", profile="anthropic").transport.address.base_url == "http://h/v1"

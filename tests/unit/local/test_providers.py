@@ -9,9 +9,10 @@ from typing import Any
 import boto3
 import pytest
 
-from local import providers
-from local.errors import ParameterError
-from local.providers import read_description, several_of, take_aws_settings, without
+from local import credentials
+from local.credentials import only_of, take_aws_settings
+from local.errors import ParameterError, ProviderUnclearError
+from local.providers import read_description, several_of, without
 from local.stack.provider_choice import Provider, Several
 
 SECRET = "sk-very-secret"
@@ -46,8 +47,8 @@ def test_a_description_may_lie_in_a_file(tmp_path: Path) -> None:
         ("[]", "PROVIDERS must be a JSON object with a member for each provider"),
         (text(openai={**OPENAI, "modles": 1}), "PROVIDERS: 'openai' has the unknown member 'modles'. Did you mean 'models'?"),
         (text(openai={**OPENAI, "profile": "opnai"}), "No profile is called 'opnai'; there are"),
-        (text(openai={**OPENAI, "api_key": "two words"}), "an api_key must be plain text without spaces"),
-        (text(openai={**OPENAI, "api_key": 7}), "an api_key must be plain text without spaces"),
+        (text(openai={**OPENAI, "api_key": "two words"}), "the api_key of 'openai' must be plain text without spaces"),
+        (text(openai={**OPENAI, "api_key": 7}), "the api_key of 'openai' must be plain text without spaces"),
         (text(openai={"base_url": "https://h/v1"}), "openai has no api_key. Add it, as in"),
     ],
 )  # fmt: skip
@@ -101,7 +102,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     boto3.DEFAULT_SESSION = None
     yield monkeypatch
     boto3.DEFAULT_SESSION = None
-    providers._TAKEN.clear()  # noqa: SLF001 - it is of the process
+    credentials._TAKEN.clear()  # noqa: SLF001 - it is of the process
 
 
 def only(**members: Any) -> Provider:
@@ -155,3 +156,55 @@ def test_a_service_that_bears_no_key_takes_an_access_key_alone() -> None:
     with pytest.raises(ParameterError, match="is no access key of AWS, ID:SECRET") as refused:
         only(api_key="sk-ant-very-secret", headers={"anthropic-workspace-id": "wrkspc_1"}, **place)
     assert "very-secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "y"), ("AWS_SESSION_TOKEN", "z:z")]
+)
+def test_credentials_that_are_none_are_told_by_their_variable_and_no_api_key_is_blamed(
+    host: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for each, given in {**CREDENTIALS, name: value}.items():
+        host.setenv(each, given)
+    take_aws_settings()
+    with pytest.raises(ParameterError) as caught:
+        only()
+    assert str(caught.value).startswith(f"{name} is none of AWS, by which requests to bedrock could be signed.")
+    assert "api_key" not in str(caught.value)
+
+
+def test_it_is_known_by_what_requests_are_signed(host: pytest.MonkeyPatch) -> None:
+    assert only(base_url="http://127.0.0.1:4510", profile="bedrock").signed_by == "a made-up access key"
+    assert only(api_key="AKIAMADEUP0001:made/up+secret").signed_by == "the api_key of bedrock in PROVIDERS"
+    for name, value in CREDENTIALS.items():
+        host.setenv(name, value)
+    take_aws_settings()
+    assert only().signed_by == "your credentials of AWS"
+
+
+def test_the_only_provider_signs_as_one_of_several_does(host: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        host.setenv(name, value)
+    take_aws_settings()
+    alone = only_of(Provider(BEDROCK["base_url"], ""))
+    assert (alone.api_key, alone.signed_by) == (":".join(CREDENTIALS.values()), "your credentials of AWS")
+    assert alone.values["Bedrock"] == "true"
+    named = only_of(Provider(BEDROCK["base_url"], "AKIAMADEUP0001:made/up+secret"))
+    assert named.signer is not None
+    assert named.signed_by == "PROVIDER_API_KEY"
+
+
+def test_a_key_of_the_service_itself_is_borne_to_the_only_provider_too() -> None:
+    borne = only_of(Provider(BEDROCK["base_url"], "bedrock-api-key-very-secret"))
+    assert (borne.profile, borne.signer) == ("bedrock-key", None)
+    assert borne.values["ProviderProfile"] == "bedrock-key"
+    assert only_of(Provider("https://api.openai.com/v1", SECRET)) == Provider("https://api.openai.com/v1", SECRET)
+
+
+def test_the_only_provider_that_needs_more_is_told_so() -> None:
+    with pytest.raises(
+        ProviderUnclearError, match="needs the header 'anthropic-workspace-id', which only PROVIDERS can"
+    ):
+        only_of(Provider("https://aws-external-anthropic.us-east-1.api.aws", "", "anthropic-aws"))
+    with pytest.raises(ProviderUnclearError, match="names no region of AWS"):
+        only_of(Provider("https://llm.example.com", "", "bedrock"))

@@ -102,7 +102,15 @@ class Prices:
 
 def read_own(text: str) -> OwnList:
     """Read the user's own list; raises ValueError, which names what is wrong."""
-    return msgspec.json.decode(text, type=OwnList) if text else {}
+    if not text:
+        return {}
+    found = OwnList()
+    for model, each in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items():
+        try:
+            found[model] = msgspec.json.decode(each, type=Own)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"{model[:64]!r}: {error}") from error
+    return found
 
 
 @cache

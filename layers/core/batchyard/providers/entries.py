@@ -160,6 +160,10 @@ def _check_members(where: str, members: dict[str, Any]) -> None:
             near = meant(member, MEMBERS)
             hint = f"Did you mean {near!r}?" if near else f"There are: {', '.join(MEMBERS)}."
             raise SettingsError(f"{where} has the unknown member {member[:40]!r}. {hint}")
+    for member, example in (("models", '["gpt-*"]'), ("urls", '["/v1/embeddings"]')):
+        found = members.get(member, [])
+        if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+            raise SettingsError(f"{where}: {member} must be a list of names or patterns, such as {example}.")
     if "base_url" not in members:
         raise SettingsError(f"{where} has no 'base_url', the address of its API, such as https://api.openai.com/v1.")
 
@@ -178,6 +182,7 @@ def _check_values(where: str, entry: Entry) -> None:
     if entry.role and not re.fullmatch(ROLE, entry.role):
         raise SettingsError(f"{where}: role must be the ARN of a role, such as arn:aws:iam::123456789012:role/batches.")
     try:
+        _check_role(entry)
         check_urls(entry)
         check_headers(entry.headers)
         check_required(entry)
@@ -201,6 +206,15 @@ def _check_window(entry: Entry) -> None:
             raise ValueError(f"completion_window must be {windows.told()}, not '{entry.completion_window}'")
 
 
+def _check_role(entry: Entry) -> None:
+    """Raise ValueError for a role that nobody would take."""
+    profile = profile_of(entry)
+    if entry.role and not profile.reads_objects:
+        raise ValueError(
+            f"role is for a service that reads and writes the bucket by itself; {profile.name} does not. Take it out"
+        )
+
+
 def _check_region(entry: Entry) -> None:
     """Raise InvalidArgumentError where requests are signed, and the address names no region to sign them for."""
     if profile_of(entry).signing is not None:
@@ -213,4 +227,7 @@ def _check_prices(text: str) -> None:
     if text:
         from batchyard.costs.prices import read_own  # noqa: PLC0415 - few entries have prices, and most functions load none
 
-        read_own(text)
+        try:
+            read_own(text)
+        except ValueError as error:
+            raise ValueError(f"price_list: {error}") from error

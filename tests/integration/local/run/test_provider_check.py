@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from local.credentials import signed
 from local.errors import ProviderError
 from local.run import provider_check
 from local.run.provider_check import check_provider
@@ -162,3 +163,30 @@ def test_an_api_that_words_its_refusal_as_openai_does_is_gone_on_with() -> None:
     )
     with web_server(404, refusal, "application/json") as (url, _):
         check_provider(Provider(f"{url}/v1", "sk-1"), print)
+
+
+@pytest.mark.parametrize("path", ["", "/v1"])
+def test_bedrock_is_found_with_the_v1_that_the_emulator_prints(emulator: Emulator, path: str) -> None:
+    emulator.play()
+    check_provider(Provider(emulator.url.removesuffix("/v1") + path, emulator.api_key, "bedrock-key"), print)
+
+
+@pytest.mark.parametrize(
+    ("profile", "told"),
+    [
+        ("bedrock-key", "The address of Amazon Bedrock has no path, such as"),
+        ("bedrock-openai-key", "The API of Amazon Bedrock, OpenAI's batches with an API key begins at /openai/v1"),
+        ("compatible", "A base URL mostly ends with /v1"),
+    ],
+)
+def test_an_address_with_a_wrong_path_is_told_what_the_service_has(profile: str, told: str) -> None:
+    with web_server(404, b"<h1>Not found</h1>") as (url, _), pytest.raises(ProviderError, match=re.escape(told)):
+        check_provider(Provider(f"{url}/api/v1", "sk-1", profile), print)
+
+
+def test_a_signature_that_is_refused_is_told_with_what_made_it() -> None:
+    with web_server(403, b"{}", "application/json") as (url, _), pytest.raises(ProviderError) as caught:
+        check_provider(signed(Provider(url, "", "bedrock"), None), print)
+    assert "refused the signature of our requests, which are signed by a made-up access key (HTTP 403)" in str(
+        caught.value
+    )

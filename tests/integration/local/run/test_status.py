@@ -70,6 +70,14 @@ def test_batches_are_shown_in_a_plain_table_where_nobody_watches(
     assert Api.asked == [("/v1/batches?limit=100", "Bearer by_1")]
 
 
+def test_an_estimate_does_not_look_like_a_batch_that_did_nothing(
+    host: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = {"total": 377, "completed": 0, "failed": 0}
+    told = shown(host, capsys, batch("batch_b", "completed", completed_at=NOW, request_counts=counts, dry_run=True))
+    assert told.splitlines()[1].split() == ["batch_b", "completed", "(estimate)", "0", "0", "377"]
+
+
 def test_what_a_batch_waits_for_and_why_one_failed_is_told_below(
     host: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

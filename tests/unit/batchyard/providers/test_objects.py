@@ -97,7 +97,8 @@ def test_the_name_of_a_folder_has_only_characters_that_bedrock_takes() -> None:
 
 
 def test_the_role_of_an_entry_goes_before_that_of_the_stack() -> None:
-    described = {"a": {"base_url": "https://h/v1", "role": ROLE}, "b": {"base_url": "https://h/v1"}}
+    bedrock = {"base_url": "https://bedrock.us-east-1.amazonaws.com"}
+    described = {"a": {**bedrock, "role": ROLE}, "b": bedrock}
     services = MemoryServices(providers=json.dumps(described), provider_role_arn="arn:aws:iam::123456789012:role/stack")
     assert services.account("a").objects.role == ROLE
     assert services.account("b").objects.role == "arn:aws:iam::123456789012:role/stack"

@@ -53,6 +53,11 @@ def test_a_batch_is_told_once_at_its_beginning_and_once_at_its_end() -> None:
     assert world.after(5, done) == []
 
 
+def test_an_estimate_is_told_as_one() -> None:
+    done = batch("a", "completed", dry_run=True, shards=1, counts={"total": 180, "completed": 0, "failed": 0})
+    assert World().after(5, done)[1] == "a ends: completed after 0 s, 180 lines (estimated, nothing was sent)."
+
+
 def test_batches_that_come_and_go_between_two_looks_are_told_oldest_first() -> None:
     refused = batch("b", "failed", errors=[{"message": "The file is empty."}], errors_total=3, created_at=2)
     assert World().after(5, refused, batch("a", "cancelled", created_at=1)) == [

@@ -114,3 +114,11 @@ def test_one_line_is_one_line() -> None:
     told = estimate_lines(json.dumps(found))
     assert told[0].startswith("Estimate: 1 request, ")
     assert told[-1] == "1 line is bad, and the batch would run without it."
+
+
+def test_the_cost_is_parted_by_provider_also_where_one_has_no_price(tmp_path: Path) -> None:
+    each = {"a": {"usd": 0.25}, "b": {"usd": None}, "c": {"usd": None, "input_usd": 0.25}}
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps({"cost": {"usd": None, "input_usd": 0.5, "unpriced_tokens": 7, "by_provider": each}}))
+    told = "$0.5000 and 7 tokens without a price (a $0.2500, b no price, c $0.2500 and more)"
+    assert cost_told(report) == told

@@ -201,3 +201,10 @@ def test_a_dry_run_says_that_nothing_was_sent(capsys: pytest.CaptureFixture[str]
     told = capsys.readouterr().err
     assert "The dry run is complete: nothing was sent." in told
     assert "succeeded" not in told
+
+
+def test_the_lines_of_a_cancelled_batch_add_up(capsys: pytest.CaptureFixture[str]) -> None:
+    print_closing(batch("cancelled", total=27, completed=16, failed=5, shards=3), [], 1.0)
+    assert "27 (16 succeeded, 5 failed, 6 cancelled)" in capsys.readouterr().err
+    print_closing(batch("completed", total=21, completed=16, failed=5, shards=3), [], 1.0)
+    assert "21 (16 succeeded, 5 failed)" in capsys.readouterr().err

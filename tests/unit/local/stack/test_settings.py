@@ -1,6 +1,6 @@
 import pytest
 
-from local.errors import ParameterError, ProviderUnclearError
+from local.errors import ParameterError
 from local.stack.deploy import TEMPLATE, read_template
 from local.stack.provider_choice import Provider
 from local.stack.settings import settings_from
@@ -27,10 +27,17 @@ def test_an_own_provider_has_the_waits_of_a_watched_run_and_its_profile() -> Non
     assert settings.secrets(settings.own) == {"ProviderSecretArn": "sk-1"}
 
 
-def test_the_only_provider_has_a_key_and_one_that_signs_is_described_among_several() -> None:
-    host = {**OWN, "PROVIDER_BASE_URL": "https://bedrock.us-east-1.amazonaws.com"}
-    with pytest.raises(ProviderUnclearError, match=r"is called with signed requests, .* Describe it in PROVIDERS"):
-        settings_from(TEMPLATE_READ, host)
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"PROVIDER_BASE_URL": "https://bedrock.us-east-1.amazonaws.com"},
+        {"PROVIDER_BASE_URL": "http://127.0.0.1:4615", "BATCHYARD_PROVIDER_PROFILE": "bedrock"},
+    ],
+)
+def test_a_provider_that_signs_needs_no_key(named: dict[str, str]) -> None:
+    settings = settings_from(TEMPLATE_READ, named)
+    assert settings.own == Provider(named["PROVIDER_BASE_URL"], "", named.get("BATCHYARD_PROVIDER_PROFILE", ""))
+    assert settings.parameters_for(TEMPLATE_READ, settings.own)["Bedrock"] == "true"
 
 
 def test_a_webhook_secret_is_stored_and_the_emulators_key_too() -> None:
@@ -85,8 +92,9 @@ def test_the_emulators_files_are_deleted_by_the_stack() -> None:
     assert not settings_from(TEMPLATE_READ, {}).deleting_late().deletes_late
 
 
-def test_the_address_and_key_of_make_status_are_no_settings_of_a_stack() -> None:
-    host = {"BATCHYARD_URL": "http://127.0.0.1:1/v1", "BATCHYARD_KEY": "by_1", "BATCHYARD_MAX_ATTEMPTS": "5"}
+def test_what_the_commands_have_in_the_environment_is_no_setting_of_a_stack() -> None:
+    of_commands = {"BATCHYARD_URL": "http://127.0.0.1:1/v1", "BATCHYARD_KEY": "by_1", "BATCHYARD_HOME": "/home/me/by"}
+    host = {**of_commands, "BATCHYARD_MAX_ATTEMPTS": "5"}
     assert settings_from(read_template(TEMPLATE), host).values == {"MaxAttempts": "5"}
 
 
