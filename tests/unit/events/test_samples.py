@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2, S3EventBridgeNotificationEvent
 
-from batch_client.dialects.bedrock_names import name_of
-from batchyard.domain.batch import derived_id
 from tests.unit.template.documents import resources
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -107,14 +105,6 @@ def test_the_end_of_a_job_fits_the_rule_that_asks_for_it(path: Path) -> None:
     (named,) = wanted["detail"]["batchJobName"]
     assert event["detail"]["batchJobName"].startswith(named["prefix"])
     assert event["resources"] == [event["detail"]["batchJobArn"]]
-
-
-@pytest.mark.parametrize("batch_id", [derived_id("a", "b"), f"batch_{'f' * 32}"])
-@pytest.mark.parametrize("shard", [0, 99_999])
-def test_the_rule_about_jobs_hears_of_each_of_ours_by_its_name(batch_id: str, shard: int) -> None:
-    (named,) = resources("AWS::Events::Rule")["BedrockJobEnded"]["EventPattern"]["detail"]["batchJobName"]
-    assert named == {"prefix": name_of("batch_")}
-    assert name_of(f"{batch_id}/{shard}/1000").startswith(named["prefix"])
 
 
 @of("api.")

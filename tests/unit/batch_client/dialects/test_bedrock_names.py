@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_client.dialects.bedrock_names import model_and_type, name_of, read_token, token_of
+from batchyard.domain.batch import derived_id
+from tests.unit.template.documents import resources
 
 NAME = r"[a-zA-Z0-9]{1,63}(-*[a-zA-Z0-9\+\-\.]){0,63}"
 TOKEN = r"[a-zA-Z0-9]{1,256}(-*[a-zA-Z0-9]){0,256}"
@@ -78,3 +80,11 @@ def test_the_token_of_another_is_no_key_of_ours(token: str) -> None:
 )  # fmt: skip
 def test_a_model_is_read_from_the_url(endpoint: str, found: tuple[str, str] | None) -> None:
     assert model_and_type(endpoint) == found
+
+
+@pytest.mark.parametrize("batch_id", [derived_id("a", "b"), f"batch_{'f' * 32}"])
+@pytest.mark.parametrize("shard", [0, 99_999])
+def test_the_rule_about_jobs_hears_of_each_of_ours_by_its_name(batch_id: str, shard: int) -> None:
+    (named,) = resources("AWS::Events::Rule")["BedrockJobEnded"]["EventPattern"]["detail"]["batchJobName"]
+    assert named == {"prefix": name_of("batch_")}
+    assert name_of(f"{batch_id}/{shard}/1000").startswith(named["prefix"])
