@@ -35,7 +35,7 @@ ADAPTERS_OF_ACCOUNTS: Final = ("token_ledgers", "creations")
 KINDS: Final = ("kill", "fail", "overtake")
 
 
-def some(effects: range, kind: str, *, after: bool, every: int = 6) -> range:
+def some(effects: range, kind: str, *, after: bool, every: int = 3) -> range:
     """Choose one in `every` effects to strike, others by each kind, so that each is struck; all of them in `make faults`."""
     if os.environ.get("EVERY_EFFECT"):
         return effects

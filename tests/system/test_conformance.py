@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 SECONDS = 280  # below the timeout of a test, on a machine that does much else
 # What leans most on the conditions of the table. `make conformance` runs all of tests/integration/batchyard, and lasts long.
-TESTS = [f"tests/integration/batchyard/{each}" for each in ("adapters", "gathering", "test_schedules.py")]
+TESTS = [
+    f"tests/integration/batchyard/{each}"
+    for each in ("adapters", "gathering", "test_budgets.py", "test_records.py", "test_schedules.py")
+]
 LEFT_OUT = ["--ignore=tests/integration/batchyard/adapters/test_object_writer.py"]  # of S3 alone
 
 

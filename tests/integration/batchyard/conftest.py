@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import boto3
@@ -59,11 +58,3 @@ def world(request: pytest.FixtureRequest, roles: Roles) -> Iterator[World]:
     assert boto3.DEFAULT_SESSION is not None
     yield moto_world(boto3.DEFAULT_SESSION)
     assert needed_by(request.node) <= roles.used, "uses.toml names this test for what it does not need"
-
-
-# Random walks with each service's own dialect: `make faults` takes them, `make test` takes those of the fault suite alone.
-collect_ignore = (
-    []
-    if os.environ.get("EVERY_EFFECT")
-    else ["test_walks_with_bedrock.py", "test_walks_with_messages.py", "test_walks_with_mistral.py"]
-)
