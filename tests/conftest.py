@@ -1,4 +1,7 @@
-"""The order of all tests: a floor that waits much is mixed with floors that reckon much, and the fast ones come last."""
+"""The order of all tests: a floor that waits much is mixed with floors that reckon much, and the fast ones come last.
+
+The files that last longest come first: each goes to one worker, and one that is begun late would end after all others.
+"""
 
 from itertools import chain, groupby, zip_longest
 from pathlib import Path
@@ -6,11 +9,16 @@ from pathlib import Path
 import pytest
 
 WAITS, RECKONS = ("system",), ("integration", "faults")
+LONGEST = (
+    "test_stopped_run.py", "test_run.py", "test_conformance.py", "test_providers.py", "test_crash.py", "test_stores.py",
+    "test_schedule.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the workers, which take one file after the other, have files that wait and files that reckon by turns."""
     files = [list(group) for _, group in groupby(items, key=lambda item: item.path)]
+    files.sort(key=lambda file: LONGEST.index(file[0].path.name) if file[0].path.name in LONGEST else len(LONGEST))
     waiting, reckoning = ([file for file in files if _floor(file[0]) in floors] for floors in (WAITS, RECKONS))
     fast = [file for file in files if _floor(file[0]) not in {*WAITS, *RECKONS}]
     by_turns = chain.from_iterable(zip_longest(waiting, reckoning, fillvalue=[]))

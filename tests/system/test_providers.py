@@ -11,7 +11,7 @@ import pytest
 
 from tests.system.processes import eventually, ledger, own_provider
 from tests.system.running_stack import jsonl
-from tests.system.test_run import SLOW, finished, waiting
+from tests.system.runs import SLOW, finished, waiting
 
 MODELS = ("gpt-4.1-mini", "codestral-latest", "gpt-4.1-mini", "mistral-small")
 LINES = 60
