@@ -51,7 +51,10 @@ class Trial:
         )  # fmt: skip
 
     def run(self, seconds: float, *, cancel: bool = False) -> None:
-        """Go through the whole life of the job, within so many seconds; raises ProofFailed, BatchClientError."""
+        """Go through the whole life of the job, within so many seconds; raises ProofFailed, BatchClientError.
+
+        Answers that are no request's are a failure where requests have none: a run that understood nothing proves nothing.
+        """
         self._prepare()
         self._submit()
         self._find()
@@ -59,6 +62,11 @@ class Trial:
         self._note_end(seen if seen is not None and seen.ended else self._awaited(seconds))
         self._find()
         self._delete()
+        if self.job.strays and self.job.without_answer:
+            raise ProofFailed(
+                f"{self.job.without_answer} requests have no answer, and {self.job.strays} lines answer none: what the "
+                "service sent was not understood, and nothing is proven."
+            )
 
     def stop(self) -> Iterator[str]:
         """Cancel the job if it may still run, delete what it has left, and say what was done."""

@@ -96,6 +96,13 @@ def test_without_a_bucket_or_a_role_bedrock_is_refused_before_a_price_is_said(
     assert "$" not in told.err
 
 
+def test_answers_that_name_no_request_prove_nothing(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    emulator.play(seconds_per_batch=0.5, lines=[{"do": {"nameless": True}}])
+    proof = proven(emulator, capsys, "openai", status=1)
+    assert proof["failed"].startswith("2 requests have no answer, and 2 lines answer none")
+    assert len(proof["jobs"]) == 1, "no hundred is paid for after two that were not understood"
+
+
 def test_what_differs_from_the_row_is_named_fact_by_fact(
     emulator: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
