@@ -6,8 +6,9 @@ from typing import Protocol
 
 import msgspec
 
-from batchyard.adapters.api_key_store import KEEP_REVOKED, ApiKeyStore
-from batchyard.adapters.first_use_store import OPEN, Firing, FirstUse, GatherStore, IdempotencyStore
+from batchyard.adapters.stores.api_key_store import KEEP_REVOKED, ApiKeyStore
+from batchyard.adapters.stores.gather_store import OPEN, FolderFiring, GatherStore
+from batchyard.adapters.stores.idempotency_store import FirstUse, IdempotencyStore
 from batchyard.domain.api_key import ApiKey
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import NotFound, StoreError
@@ -82,30 +83,30 @@ class MemoryGatherStore(GatherStore):
 
     def __init__(self, batches: MemoryBatches) -> None:
         self._batches = batches
-        self.firings: dict[str, Firing] = {}
+        self.firings: dict[str, FolderFiring] = {}
         self.claims: dict[tuple[str, str, str], str] = {}
 
-    def open(self, firing: Firing) -> Firing:
+    def open(self, firing: FolderFiring) -> FolderFiring:
         return self.firings.setdefault(firing.batch_id, firing)
 
-    def seal(self, firing: Firing, listed: str) -> Firing:
+    def seal(self, firing: FolderFiring, listed: str) -> FolderFiring:
         known = self.firings[firing.batch_id]
         if known.listed is None:
             self.firings[firing.batch_id] = msgspec.structs.replace(known, listed=listed)
         return self.firings[firing.batch_id]
 
-    def end(self, firing: Firing, state: str) -> None:
+    def end(self, firing: FolderFiring, state: str) -> None:
         if firing.batch_id in self.firings:
             known = self.firings[firing.batch_id]
             self.firings[firing.batch_id] = msgspec.structs.replace(known, state=state)
 
-    def open_firings(self) -> Iterator[Firing]:
+    def open_firings(self) -> Iterator[FolderFiring]:
         return iter([each for each in self.firings.values() if each.state == OPEN])
 
     def claimed(self, tenant: str, name: str, files: Collection[str]) -> dict[str, str]:
         return {each: self.claims[tenant, name, each] for each in files if (tenant, name, each) in self.claims}
 
-    def claim(self, firing: Firing, file: str, now: int, over: str = "") -> bool:  # noqa: ARG002 - no time passes here
+    def claim(self, firing: FolderFiring, file: str, now: int, over: str = "") -> bool:  # noqa: ARG002 - no time passes here
         place = firing.tenant, firing.name, file
         if self.claims.get(place) not in {None, firing.batch_id, over or None}:
             return False

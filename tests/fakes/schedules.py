@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from batchyard.adapters.event_bus import ScheduleClock
-from batchyard.adapters.schedule_store import ENDED, MAKING, WAITING, Firing, Schedule, ScheduleStore
+from batchyard.adapters.schedule_clock import ScheduleClock
+from batchyard.adapters.stores.schedule_store import ENDED, MAKING, WAITING, Firing, Schedule, ScheduleStore
 from batchyard.domain.errors import InvalidSchedule, NotFound, StaleRecord
 
 

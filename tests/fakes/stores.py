@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from batchyard.adapters.batch_store import BatchStore, LinkedShard
-from batchyard.adapters.creation_store import CreationStore
-from batchyard.adapters.file_store import FileStore
-from batchyard.adapters.quota_store import CLAIMED, QuotaStore
-from batchyard.adapters.sweep_store import PAGE, SweepStore
-from batchyard.adapters.token_ledger_store import TokenLedgerStore
-from batchyard.adapters.upload_store import UploadStore
+from batchyard.adapters.stores.batch_store import BatchStore, LinkedShard
+from batchyard.adapters.stores.creation_store import CreationStore
+from batchyard.adapters.stores.file_store import FileStore
+from batchyard.adapters.stores.quota_store import CLAIMED, QuotaStore
+from batchyard.adapters.stores.sweep_store import PAGE, SweepStore
+from batchyard.adapters.stores.token_ledger_store import TokenLedgerStore
+from batchyard.adapters.stores.upload_store import UploadStore
 from batchyard.costs.bill import Bill
 from batchyard.costs.budget import Budget, BudgetWarning
 from batchyard.costs.cost import Cost

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
+from batchyard.adapters.stores.webhook_store import KEEP_NOTICES, WebhookReceipts, WebhookStore
 from batchyard.adapters.webhook_sender import WebhookSender
-from batchyard.adapters.webhook_store import KEEP_NOTICES, WebhookReceipts, WebhookStore
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
 from batchyard.domain.numbers import HOUR
 from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, Notice, WebhookEvent

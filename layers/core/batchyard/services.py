@@ -1,7 +1,4 @@
-"""Everything that an operation works with.
-
-Each part is imported and built when it is first used, so that a function loads at its cold start only what it needs.
-"""
+"""Everything that an operation works with; each part is imported and built when it is first used, for short cold starts."""
 
 from __future__ import annotations
 
@@ -15,21 +12,23 @@ from batchyard import settings
 
 if TYPE_CHECKING:
     from batch_client import Dialect
-    from batchyard.adapters.api_key_store import ApiKeyStore
-    from batchyard.adapters.batch_store import BatchStore
     from batchyard.adapters.bucket import Bucket
-    from batchyard.adapters.event_bus import EventBus, ScheduleClock
+    from batchyard.adapters.event_bus import EventBus
     from batchyard.adapters.executions import Executions, LambdaFunction
     from batchyard.adapters.file_bucket import FileBucket
-    from batchyard.adapters.file_store import FileStore
-    from batchyard.adapters.first_use_store import GatherStore, IdempotencyStore
-    from batchyard.adapters.quota_store import QuotaStore
-    from batchyard.adapters.schedule_store import ScheduleStore
+    from batchyard.adapters.schedule_clock import ScheduleClock
     from batchyard.adapters.secrets_manager import Secret
-    from batchyard.adapters.sweep_store import SweepStore
-    from batchyard.adapters.upload_store import UploadStore
+    from batchyard.adapters.stores.api_key_store import ApiKeyStore
+    from batchyard.adapters.stores.batch_store import BatchStore
+    from batchyard.adapters.stores.file_store import FileStore
+    from batchyard.adapters.stores.gather_store import GatherStore
+    from batchyard.adapters.stores.idempotency_store import IdempotencyStore
+    from batchyard.adapters.stores.quota_store import QuotaStore
+    from batchyard.adapters.stores.schedule_store import ScheduleStore
+    from batchyard.adapters.stores.sweep_store import SweepStore
+    from batchyard.adapters.stores.upload_store import UploadStore
+    from batchyard.adapters.stores.webhook_store import WebhookReceipts, WebhookStore
     from batchyard.adapters.webhook_sender import WebhookSender
-    from batchyard.adapters.webhook_store import WebhookReceipts, WebhookStore
     from batchyard.providers.account import Account
     from batchyard.providers.entries import Entry
     from batchyard.settings import Settings
@@ -63,70 +62,70 @@ class Services:
     @cached_property
     def batch_store(self) -> BatchStore:
         """Batches and shards."""
-        from batchyard.adapters.batch_store import BatchStore
+        from batchyard.adapters.stores.batch_store import BatchStore
 
         return BatchStore(self.settings.table)
 
     @cached_property
     def file_store(self) -> FileStore:
         """Files."""
-        from batchyard.adapters.file_store import FileStore
+        from batchyard.adapters.stores.file_store import FileStore
 
         return FileStore(self.settings.table)
 
     @cached_property
     def upload_store(self) -> UploadStore:
         """Multipart uploads."""
-        from batchyard.adapters.upload_store import UploadStore
+        from batchyard.adapters.stores.upload_store import UploadStore
 
         return UploadStore(self.settings.table)
 
     @cached_property
     def api_key_store(self) -> ApiKeyStore:
         """API keys."""
-        from batchyard.adapters.api_key_store import ApiKeyStore
+        from batchyard.adapters.stores.api_key_store import ApiKeyStore
 
         return ApiKeyStore(self.settings.table)
 
     @cached_property
     def idempotency_store(self) -> IdempotencyStore:
         """Idempotency-Keys."""
-        from batchyard.adapters.first_use_store import IdempotencyStore
+        from batchyard.adapters.stores.idempotency_store import IdempotencyStore
 
         return IdempotencyStore(self.settings.table)
 
     @cached_property
     def gather_store(self) -> GatherStore:
         """Firings of gather folders, and the claims on their files."""
-        from batchyard.adapters.first_use_store import GatherStore
+        from batchyard.adapters.stores.gather_store import GatherStore
 
         return GatherStore(self.settings.table)
 
     @cached_property
     def quota_store(self) -> QuotaStore:
         """How many bytes each tenant stores."""
-        from batchyard.adapters.quota_store import QuotaStore
+        from batchyard.adapters.stores.quota_store import QuotaStore
 
         return QuotaStore(self.settings.table, self.settings.max_stored_bytes)
 
     @cached_property
     def sweep_store(self) -> SweepStore:
         """What the sweep reads and writes."""
-        from batchyard.adapters.sweep_store import SweepStore
+        from batchyard.adapters.stores.sweep_store import SweepStore
 
         return SweepStore(self.settings.table)
 
     @cached_property
     def webhook_store(self) -> WebhookStore:
         """Webhook endpoints and deliveries."""
-        from batchyard.adapters.webhook_store import WebhookStore
+        from batchyard.adapters.stores.webhook_store import WebhookStore
 
         return WebhookStore(self.settings.table)
 
     @cached_property
     def webhook_receipts(self) -> WebhookReceipts:
         """The provider's webhooks that were taken."""
-        from batchyard.adapters.webhook_store import WebhookReceipts
+        from batchyard.adapters.stores.webhook_store import WebhookReceipts
 
         return WebhookReceipts(self.settings.table)
 
@@ -167,14 +166,14 @@ class Services:
     @cached_property
     def schedule_store(self) -> ScheduleStore:
         """Schedules and their firings."""
-        from batchyard.adapters.schedule_store import ScheduleStore
+        from batchyard.adapters.stores.schedule_store import ScheduleStore
 
         return ScheduleStore(self.settings.table)
 
     @cached_property
     def schedule_clock(self) -> ScheduleClock:
         """The clock of AWS that fires schedules."""
-        from batchyard.adapters.event_bus import ScheduleClock
+        from batchyard.adapters.schedule_clock import ScheduleClock
 
         return ScheduleClock(*self.settings.of_schedules)
 

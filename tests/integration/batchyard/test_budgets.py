@@ -8,7 +8,7 @@ import boto3
 import pytest
 from msgspec.structs import replace
 
-from batchyard.adapters.quota_store import CLAIMED, QuotaStore
+from batchyard.adapters.stores.quota_store import CLAIMED, QuotaStore
 from batchyard.api import batches
 from batchyard.api import usage as usage_api
 from batchyard.budgets.spending import CODE

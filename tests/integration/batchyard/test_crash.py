@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from batchyard.adapters.batch_store import BatchStore
 from batchyard.adapters.bucket import Bucket
-from batchyard.adapters.creation_store import CreationStore
 from batchyard.adapters.event_bus import EventBus
 from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_bucket import FileBucket
-from batchyard.adapters.file_store import FileStore
-from batchyard.adapters.token_ledger_store import TokenLedgerStore
+from batchyard.adapters.stores.batch_store import BatchStore
+from batchyard.adapters.stores.creation_store import CreationStore
+from batchyard.adapters.stores.file_store import FileStore
+from batchyard.adapters.stores.token_ledger_store import TokenLedgerStore
 from tests.fakes.batches import BUCKET
 from tests.fakes.endings import EndingsProvider, answering
 from tests.fakes.lines import jsonl, request

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from msgspec.structs import replace
 
-from batchyard.adapters.schedule_store import Firing, Schedule
+from batchyard.adapters.stores.schedule_store import Firing, Schedule
 from batchyard.api.batches import of_schedule
 from batchyard.budgets.spending import CODE
 from batchyard.domain.errors import NotFound, StaleRecord

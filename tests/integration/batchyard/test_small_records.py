@@ -4,7 +4,7 @@ from typing import Any
 
 import boto3
 
-from batchyard.adapters.first_use_store import FirstUse
+from batchyard.adapters.stores.idempotency_store import FirstUse
 from batchyard.api import api_keys
 from batchyard.api.api_keys import KeyCache
 from tests.fakes.lines import jsonl, request

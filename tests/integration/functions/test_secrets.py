@@ -21,7 +21,7 @@ import msgspec
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from batchyard.adapters.api_key_store import ApiKeyStore
+from batchyard.adapters.stores.api_key_store import ApiKeyStore
 from batchyard.api import api_keys
 from batchyard.domain import webhook_delivery
 from batchyard.settings import Settings

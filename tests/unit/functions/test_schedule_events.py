@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.adapters.schedule_store import Firing, Schedule
+from batchyard.adapters.stores.schedule_store import Firing, Schedule
 from batchyard.domain.numbers import DAY, HOUR
 from tests.fakes.batches import NOW
 from tests.fakes.planned import INPUT

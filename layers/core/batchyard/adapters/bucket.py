@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectVersionTypeDef
 
-    from batchyard.adapters.object_join import FileList, FilePart
+    from batchyard.adapters.file_list import FileList, FilePart
 
 CHUNK: Final = 8 * 1024 * 1024  # bytes of one request
 PIECE: Final = 256 * 1024  # bytes at a time, few enough for the processor's cache
@@ -102,7 +102,7 @@ class Bucket:
 
     def file_list(self, source: InputObject) -> FileList:
         """Return the files of a gathered input; raises NotFound."""
-        from batchyard.adapters.object_join import FileList  # noqa: PLC0415 - few inputs are gathered
+        from batchyard.adapters.file_list import FileList  # noqa: PLC0415 - few inputs are gathered
 
         key = source.files or ""
         if key not in self._lists:

@@ -1,8 +1,7 @@
-"""What tells: the bus, programs of batches and budgets; the topic, people; the clock, a function that a schedule fires."""
+"""What tells of batches and budgets: the bus tells programs, and the topic people."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -11,7 +10,7 @@ from batchyard.adapters.aws import client, translated
 from batchyard.costs.budget import BUDGET_WARNING
 from batchyard.domain import nesting, object_keys
 from batchyard.domain.batch import Batch, shape
-from batchyard.domain.errors import InvalidSchedule, NotFound, StoreError
+from batchyard.domain.errors import StoreError
 from batchyard.domain.shard import answer_runs
 from batchyard.domain.statuses import PAUSED, RESUMED, TRANSITIONS, VALIDATING
 
@@ -20,9 +19,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
-    from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
-    from batchyard.adapters.schedule_store import Schedule
     from batchyard.costs.budget import BudgetWarning
     from batchyard.domain.shard import Shard
 
@@ -36,9 +33,6 @@ NAMES: Final = {
 SHARD_COMPLETED: Final = "Shard Completed"
 BUDGET_WARNED: Final = "Budget Warning"
 MOST_RUNS: Final = 500  # that an event names; it holds 256 KB
-SCHEDULED_TIME: Final = "<aws.scheduler.scheduled-time>"  # which EventBridge Scheduler replaces
-DELIVERED_FOR: Final = 86_400  # seconds, and tries: the most that EventBridge Scheduler makes
-DELIVERIES: Final = 185
 LONGEST_SUBJECT: Final = 99  # characters of a mail's subject, all of them printable ASCII
 
 
@@ -79,43 +73,6 @@ class EventBus:
             answer = self._eventbridge.put_events(Entries=[entry])
         if answer["FailedEntryCount"]:
             raise StoreError(f"announcing {what}: {answer['Entries'][0].get('ErrorCode')}")
-
-
-class ScheduleClock:
-    """Have EventBridge Scheduler invoke a function at the times of a schedule."""
-
-    def __init__(self, group: str, function_arn: str, role_arn: str, queue_arn: str) -> None:
-        """Use this group of schedules, and this role to invoke the function; the queue takes what nobody takes."""
-        self._group = group
-        self._target = {"Arn": function_arn, "RoleArn": role_arn, "DeadLetterConfig": {"Arn": queue_arn}}
-        self._scheduler: EventBridgeSchedulerClient = client("scheduler")
-
-    def put(self, schedule: Schedule, start: int | None) -> None:
-        """Have a schedule fire, from `start` on; raises InvalidSchedule if AWS cannot read its expression."""
-        event = {"tenant": schedule.tenant, "schedule_id": schedule.schedule_id, "scheduled_at": SCHEDULED_TIME}
-        retries = {"MaximumEventAgeInSeconds": DELIVERED_FOR, "MaximumRetryAttempts": DELIVERIES}
-        request: Any = {
-            "Name": schedule.schedule_id, "GroupName": self._group, "ScheduleExpression": schedule.expression,
-            "ScheduleExpressionTimezone": schedule.timezone, "FlexibleTimeWindow": {"Mode": "OFF"},
-            "ActionAfterCompletion": "DELETE", "ClientToken": schedule.schedule_id,
-            "Target": {**self._target, "Input": nesting.encode(event), "RetryPolicy": retries},
-            **({} if start is None else {"StartDate": datetime.fromtimestamp(start, UTC)}),
-        }  # fmt: skip
-        with translated(f"scheduling {schedule.schedule_id}"):
-            try:
-                self._scheduler.create_schedule(**request)
-            except self._scheduler.exceptions.ConflictException:
-                return  # an earlier call made it
-            except self._scheduler.exceptions.ValidationException as error:
-                raise InvalidSchedule(error.response["Error"].get("Message", "")) from error
-
-    def remove(self, schedule: Schedule) -> None:
-        """Have a schedule fire no more, whether or not it still did."""
-        try:
-            with translated(f"removing {schedule.schedule_id}"):
-                self._scheduler.delete_schedule(Name=schedule.schedule_id, GroupName=self._group)
-        except NotFound:
-            return  # it has fired for the last time, or was never on the clock
 
 
 def warning_detail(warning: BudgetWarning, created_at: int, month: Mapping[str, object]) -> str:

@@ -17,9 +17,9 @@ from typing import Final
 
 import msgspec
 
-from batchyard.adapters.api_key_store import ApiKeyStore
 from batchyard.adapters.aws import translated
-from batchyard.adapters.quota_store import QuotaStore
+from batchyard.adapters.stores.api_key_store import ApiKeyStore
+from batchyard.adapters.stores.quota_store import QuotaStore
 from batchyard.costs.budget import Budget
 from batchyard.costs.cost import PER_DOLLAR
 from batchyard.costs.cost import dollars as shown

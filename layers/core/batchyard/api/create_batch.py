@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.adapters.first_use_store import FirstUse
+from batchyard.adapters.stores.idempotency_store import FirstUse
 from batchyard.api import files, tenancy
 from batchyard.api.batch_request import PREFIX, BatchRequest
 from batchyard.domain import object_keys, statuses

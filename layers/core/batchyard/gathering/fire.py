@@ -7,7 +7,7 @@ files that it may claim are fixed, each is claimed, and then the batch is record
 from collections.abc import Mapping
 from typing import Any, Final
 
-from batchyard.adapters.first_use_store import DONE, EMPTY, Firing
+from batchyard.adapters.stores.gather_store import DONE, EMPTY, FolderFiring
 from batchyard.domain import nesting
 from batchyard.domain.batch import Batch, InputObject, derived_id
 from batchyard.domain.numbers import DAY
@@ -33,7 +33,7 @@ def fire(
     are members of the batch, checked by the caller; a dry run claims no file.
     """
     batch_id, now = id_of(tenant, name, firing_key), services.now()
-    firing = Firing(
+    firing = FolderFiring(
         tenant=tenant, name=name, key=firing_key, batch_id=batch_id, options=nesting.encode(dict(options or {})),
         created_at=now, expires_at_ttl=now + services.settings.record_days * DAY,
     )  # fmt: skip
@@ -43,7 +43,7 @@ def fire(
     return _started(services, firing, known)
 
 
-def go_on(services: Services, firing: Firing) -> Batch | None:
+def go_on(services: Services, firing: FolderFiring) -> Batch | None:
     """Bring a firing that is recorded to its end, from wherever it stands; None if it has found no file."""
     known = services.batch_store.find_batch(firing.batch_id)
     if known is not None:
@@ -58,7 +58,7 @@ def go_on(services: Services, firing: Firing) -> Batch | None:
     return _made(services, firing, members, folder.listed(services, firing, mine))
 
 
-def _made(services: Services, firing: Firing, members: dict[str, Any], source: InputObject) -> Batch:
+def _made(services: Services, firing: FolderFiring, members: dict[str, Any], source: InputObject) -> Batch:
     window = members.pop(WINDOW, services.settings.completion_window)
     batch = new_batch.build(services, firing.batch_id, firing.tenant, source, window, **members)
     error = new_batch.why_unaffordable(services, batch)
@@ -71,7 +71,7 @@ def _made(services: Services, firing: Firing, members: dict[str, Any], source: I
     return services.batch_store.batch(batch.batch_id)
 
 
-def _started(services: Services, firing: Firing, batch: Batch) -> Batch:
+def _started(services: Services, firing: FolderFiring, batch: Batch) -> Batch:
     """Start a batch that is recorded, as its process may have ended before it could."""
     new_batch.start_execution(services, batch, created=False)
     services.gather_store.end(firing, DONE)

@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 
 from batchyard.adapters.bucket import Arrived
-from batchyard.adapters.first_use_store import Firing
-from batchyard.adapters.object_join import GatheredFile, pack_files
+from batchyard.adapters.file_list import GatheredFile, pack_files
+from batchyard.adapters.stores.gather_store import FolderFiring
 from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
 from batchyard.domain.numbers import DAY
@@ -36,7 +36,7 @@ class Candidate(msgspec.Struct, frozen=True, array_like=True):
         return "\0".join((self.file.name, self.file.version_id or "", self.file.etag))
 
 
-def candidates(services: Services, firing: Firing) -> list[Candidate]:
+def candidates(services: Services, firing: FolderFiring) -> list[Candidate]:
     """List the files that a firing may claim, in the order of their arrival: the same ones each time it is asked.
 
     What comes later belongs to a later firing. So each run of a firing, also of one whose process died, ends with the same.
@@ -50,14 +50,14 @@ def candidates(services: Services, firing: Firing) -> list[Candidate]:
     return msgspec.msgpack.decode(services.bucket.get(firing.listed or ""), type=list[Candidate])
 
 
-def own(services: Services, firing: Firing, some: list[Candidate]) -> list[GatheredFile]:
+def own(services: Services, firing: FolderFiring, some: list[Candidate]) -> list[GatheredFile]:
     """Claim the candidates, and return the files that are the firing's: those that no other firing was faster to claim."""
     with ThreadPoolExecutor(CLAIMERS) as claimers:
         claimed = list(claimers.map(lambda part: _claim(services, firing, part), _parts(some, LOOKED_UP // CLAIMERS)))
     return [file for files in claimed for file in files]
 
 
-def listed(services: Services, firing: Firing, files: list[GatheredFile]) -> InputObject:
+def listed(services: Services, firing: FolderFiring, files: list[GatheredFile]) -> InputObject:
     """Write the list of a firing's files, and return the input that they are."""
     packed = pack_files(files)
     digest = hashlib.sha256(packed).hexdigest()
@@ -111,7 +111,7 @@ def _is_file(services: Services, folder: str, arrived: Arrived) -> bool:
     return services.clock() - arrived.at.timestamp() <= OLDEST
 
 
-def _claim(services: Services, firing: Firing, some: list[Candidate]) -> list[GatheredFile]:
+def _claim(services: Services, firing: FolderFiring, some: list[Candidate]) -> list[GatheredFile]:
     """Claim some candidates; those that an earlier run claimed are found by one look."""
     known = services.gather_store.claimed(firing.tenant, firing.name, [each.claim for each in some])
     mine = []

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from batchyard.adapters.object_join import GatheredFile
+from batchyard.adapters.file_list import GatheredFile
 from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
 from batchyard.domain.errors import NotFound

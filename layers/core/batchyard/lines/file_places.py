@@ -12,7 +12,7 @@ from batchyard.domain.batch import Batch, BatchError
 
 if TYPE_CHECKING:
     from batchyard.adapters.bucket import Bucket
-    from batchyard.adapters.object_join import GatheredFile
+    from batchyard.adapters.file_list import GatheredFile
 
 
 class FileRead(msgspec.Struct, array_like=True):

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
     from batch_client import Dialect, Facts, Profile
     from batchyard.adapters.bucket import Bucket
-    from batchyard.adapters.creation_store import CreationStore
     from batchyard.adapters.secrets_manager import Secret
-    from batchyard.adapters.token_ledger_store import TokenLedgerStore
+    from batchyard.adapters.stores.creation_store import CreationStore
+    from batchyard.adapters.stores.token_ledger_store import TokenLedgerStore
     from batchyard.costs.price_list import Sellers
     from batchyard.costs.prices import Prices
     from batchyard.domain.batch import Batch
@@ -71,7 +71,7 @@ class Account:
     @cached_property
     def token_ledgers(self) -> TokenLedgerStore:
         """The provider's token ledgers."""
-        from batchyard.adapters.token_ledger_store import TokenLedgerStore
+        from batchyard.adapters.stores.token_ledger_store import TokenLedgerStore
         from batchyard.providers.limits import most_in_ledger
 
         return TokenLedgerStore(self._settings.table, self.name, most_in_ledger(self._entry, self.facts))
@@ -79,7 +79,7 @@ class Account:
     @cached_property
     def creations(self) -> CreationStore:
         """How many provider batches are created, in an hour and at once."""
-        from batchyard.adapters.creation_store import CreationStore
+        from batchyard.adapters.stores.creation_store import CreationStore
 
         return CreationStore(self._settings.table, self.name)
 

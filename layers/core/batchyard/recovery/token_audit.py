@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from batchyard.adapters.token_ledger_store import TokenLedgerStore
+from batchyard.adapters.stores.token_ledger_store import TokenLedgerStore
 from batchyard.domain import token_ledger
 from batchyard.domain.token_ledger import KEEP_ENDED, Reservation
 from batchyard.observability import logger

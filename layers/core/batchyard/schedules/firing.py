@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from batchyard.adapters.schedule_store import ENDED, MAKING, WAITING, Firing, Schedule
+from batchyard.adapters.stores.schedule_store import ENDED, MAKING, WAITING, Firing, Schedule
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.numbers import DAY, HOUR, MINUTE
 from batchyard.observability import logger

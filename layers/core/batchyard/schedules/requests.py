@@ -7,8 +7,8 @@ from http import HTTPStatus
 from itertools import islice
 from typing import Any, Final
 
-from batchyard.adapters.first_use_store import FirstUse
-from batchyard.adapters.schedule_store import ENDED, Firing, Schedule
+from batchyard.adapters.stores.idempotency_store import FirstUse
+from batchyard.adapters.stores.schedule_store import ENDED, Firing, Schedule
 from batchyard.domain import nesting
 from batchyard.domain.batch import ANY_ENDPOINT, BatchError
 from batchyard.domain.batch import shape as shape_of_batch

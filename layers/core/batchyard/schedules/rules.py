@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from batchyard.adapters.schedule_store import Schedule
+from batchyard.adapters.stores.schedule_store import Schedule
 from batchyard.domain import nesting, object_keys
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request, missing_parameter

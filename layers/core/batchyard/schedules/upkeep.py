@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from batchyard.adapters.schedule_store import WAITING, Firing, Schedule
+from batchyard.adapters.stores.schedule_store import WAITING, Firing, Schedule
 from batchyard.domain.errors import InvalidSchedule, NotFound
 from batchyard.domain.numbers import DAY, MINUTE
 from batchyard.schedules import firing, thresholds

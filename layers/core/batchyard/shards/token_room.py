@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from batchyard.adapters.token_ledger_store import TokenLedgerStore
+from batchyard.adapters.stores.token_ledger_store import TokenLedgerStore
 from batchyard.domain import token_ledger, token_limits
 from batchyard.domain.pacing import floor_while_unknown, retry_wait, room_wait
 from batchyard.domain.shard import Shard, with_attempt_members, with_members

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from batchyard.adapters.batch_store import LinkedShard
+from batchyard.adapters.stores.batch_store import LinkedShard
 from batchyard.services import Services
 
 LONGEST_ID: Final = 2_000  # bytes, as in the client; a key of the table holds little more

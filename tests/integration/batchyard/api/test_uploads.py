@@ -9,7 +9,7 @@ import httpx
 import pytest
 import requests
 
-from batchyard.adapters.quota_store import QuotaStore
+from batchyard.adapters.stores.quota_store import QuotaStore
 from batchyard.api import batches, files, presigned, uploads
 from batchyard.domain import stored_file
 from batchyard.domain.errors import ApiError

@@ -5,7 +5,7 @@ import json
 import boto3
 import pytest
 
-from batchyard.adapters.first_use_store import Firing
+from batchyard.adapters.stores.gather_store import FolderFiring
 from batchyard.api.batches import batch_lines, create_batch
 from batchyard.budgets.spending import CODE
 from batchyard.domain.errors import ApiError
@@ -95,7 +95,7 @@ def test_a_request_gathers_a_folder_of_its_tenant(world: World) -> None:
 
 def test_the_sweep_brings_a_firing_to_its_end_whose_process_died(world: World) -> None:
     put(world, FILES)
-    firing = Firing(
+    firing = FolderFiring(
         tenant="default", name=NAME, key="clock", batch_id=id_of("default", NAME, "clock"), options="{}",
         created_at=world.services.now(), expires_at_ttl=2_000_000_000,
     )  # fmt: skip

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from batchyard.adapters.quota_store import CLAIMED
+from batchyard.adapters.stores.quota_store import CLAIMED
 from batchyard.budgets.spending import CODE
 from batchyard.budgets.warnings import warn
 from batchyard.domain.errors import StoreError

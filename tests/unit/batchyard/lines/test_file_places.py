@@ -1,6 +1,6 @@
 """Which file a line or a request belongs to, of files with no line, too."""
 
-from batchyard.adapters.object_join import GatheredFile
+from batchyard.adapters.file_list import GatheredFile
 from batchyard.domain.batch import BatchError
 from batchyard.lines.file_places import FilePlaces, FileRead
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from batchyard.adapters.batch_store import LinkedShard
+from batchyard.adapters.stores.batch_store import LinkedShard
 from batchyard.domain.errors import ApiError
 from batchyard.domain.nesting import MOST_LEVELS
 from batchyard.domain.shard import Shard

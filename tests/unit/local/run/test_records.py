@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchyard.adapters.batch_store import PAUSED_SHARDS
+from batchyard.adapters.stores.batch_store import PAUSED_SHARDS
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.shard import DONE, Shard
 from local.run.records import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from batchyard.adapters.aws import through_conflicts, translated
-from batchyard.adapters.table import ANY, INDEX, NEW, Table, changing
+from batchyard.adapters.stores.table import ANY, INDEX, NEW, Table, changing
 from batchyard.domain import token_ledger
 from batchyard.domain.errors import SettingsError, StaleRecord
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms

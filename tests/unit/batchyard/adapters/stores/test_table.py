@@ -1,6 +1,6 @@
 """A change is shaped so that DynamoDB takes it: each name by an alias, nothing empty, and a list goes on where it stopped."""
 
-from batchyard.adapters.table import ANY, NEW, behind, changing, decode, encode, members
+from batchyard.adapters.stores.table import ANY, NEW, behind, changing, decode, encode, members
 from batchyard.domain.multipart_upload import StoredUpload
 
 KEY = {"pk": "THING#1", "sk": "THING"}

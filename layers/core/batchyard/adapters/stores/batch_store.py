@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from batchyard.adapters.aws import translated
-from batchyard.adapters.table import ANY, INDEX, NEW, THERE, Table, behind, changing, encode, members
+from batchyard.adapters.stores.table import ANY, INDEX, NEW, THERE, Table, behind, changing, encode, members
 from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
 from batchyard.domain import statuses

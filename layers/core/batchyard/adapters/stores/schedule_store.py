@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from batchyard.adapters.aws import through_conflicts, translated
-from batchyard.adapters.table import ANY, INDEX, NEW, THERE, Table, behind, changing, members
+from batchyard.adapters.stores.table import ANY, INDEX, NEW, THERE, Table, behind, changing, members
 from batchyard.domain.errors import StaleRecord
 
 if TYPE_CHECKING:

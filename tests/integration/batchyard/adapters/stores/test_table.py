@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from batchyard.adapters.token_ledger_store import QUEUE_PAGE
+from batchyard.adapters.stores.token_ledger_store import QUEUE_PAGE
 from batchyard.domain.errors import StoreError
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from batchyard.adapters.table import ANY, NEW, Table, changing
+from batchyard.adapters.stores.table import ANY, NEW, Table, changing
 from batchyard.domain.create_limits import Creations
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from batchyard.adapters.aws import through_conflicts, translated
-from batchyard.adapters.table import ANY, NEW, THERE, Table, changing, members
+from batchyard.adapters.stores.table import ANY, NEW, THERE, Table, changing, members
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.numbers import DAY, HOUR
 from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, Notice

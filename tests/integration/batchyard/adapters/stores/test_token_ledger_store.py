@@ -16,7 +16,7 @@ from tests.fakes.stores import MemoryTokenLedgerStore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchyard.adapters.token_ledger_store import TokenLedgerStore
+    from batchyard.adapters.stores.token_ledger_store import TokenLedgerStore
     from tests.fakes.world import World
 
 NAME, TTL = "127.0.0.1#m", 1_800_000_000

@@ -1,15 +1,15 @@
-"""The records of what may be used once: an Idempotency-Key by one request, a file of a gather folder by one firing."""
+"""The records of gather folders: their firings, and the claims by which a version of a file belongs to one of them."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from batchyard.adapters.batch_store import batch_key
-from batchyard.adapters.sweep_store import UNSETTLED
-from batchyard.adapters.table import NEW, THERE, Table, changing, members
+from batchyard.adapters.stores.batch_store import batch_key
+from batchyard.adapters.stores.sweep_store import UNSETTLED
+from batchyard.adapters.stores.table import NEW, THERE, Table, changing, members
 from batchyard.domain import statuses
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.numbers import DAY
@@ -23,30 +23,7 @@ FIRING: Final = "firing"  # the value by which the index of what is not settled 
 KEEP_CLAIMS: Final = 400 * DAY
 
 
-class FirstUse(NamedTuple):
-    """The request that an Idempotency-Key was used for first."""
-
-    #: The batch that the request asked for.
-    batch_id: str
-    #: A digest of the request's body.
-    digest: str
-
-
-class IdempotencyStore(Table):
-    """Remember for which request an Idempotency-Key was used first."""
-
-    def remember(self, token: str, use: FirstUse, expires_at: int) -> FirstUse:
-        """Record the use of a key unless the key was used before; return its first use. `token` names the key."""
-        key = {"pk": f"IDEMPOTENCY#{token}", "sk": "KEY"}
-        try:
-            self._put(key, {**use._asdict(), "expires_at_ttl": expires_at})
-        except StaleRecord:
-            known = self._get(key)
-            return FirstUse(known["batch_id"], known["digest"])
-        return use
-
-
-class Firing(msgspec.Struct, frozen=True, kw_only=True):
+class FolderFiring(msgspec.Struct, frozen=True, kw_only=True):
     """The record `GATHER#<tenant>/<name>` / `FIRING#<batch id>`: one firing of a gather folder. Times are Unix seconds."""
 
     tenant: str
@@ -68,30 +45,30 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
 class GatherStore(Table):
     """Read and write firings, and the claims by which a version of a file belongs to one of them."""
 
-    def open(self, firing: Firing) -> Firing:
+    def open(self, firing: FolderFiring) -> FolderFiring:
         """Record a firing unless it is recorded; return it as recorded."""
         try:
             self._put(_firing_key(firing), {**members(firing), UNSETTLED: FIRING})
         except StaleRecord:
-            return msgspec.convert(self._get(_firing_key(firing)), Firing)
+            return msgspec.convert(self._get(_firing_key(firing)), FolderFiring)
         return firing
 
-    def seal(self, firing: Firing, listed: str) -> Firing:
+    def seal(self, firing: FolderFiring, listed: str) -> FolderFiring:
         """Record which files a firing may claim, unless that is recorded; return the firing as recorded."""
         unlisted = "attribute_not_exists(#listed)"
         self._try_change(changing(_firing_key(firing), {"listed": listed}, f"{THERE} AND {unlisted}"))
-        return msgspec.convert(self._get(_firing_key(firing)), Firing)
+        return msgspec.convert(self._get(_firing_key(firing)), FolderFiring)
 
-    def end(self, firing: Firing, state: str) -> None:
+    def end(self, firing: FolderFiring, state: str) -> None:
         """Record that a firing has come to its end; the sweep looks at it no more."""
         self._try_change(changing(_firing_key(firing), {"state": state}, THERE, removed=[UNSETTLED]))
 
-    def open_firings(self) -> Iterator[Firing]:
+    def open_firings(self) -> Iterator[FolderFiring]:
         """Yield the firings that are under way, or whose process is gone."""
         for item in self._query(f"{UNSETTLED} = :firing", {":firing": FIRING}, IndexName=UNSETTLED):
             found = self._find({name: item[name] for name in ("pk", "sk")})
             if found.get("state") == OPEN:
-                yield msgspec.convert(found, Firing)
+                yield msgspec.convert(found, FolderFiring)
 
     def claimed(self, tenant: str, name: str, files: Collection[str]) -> dict[str, str]:
         """Return whose those of these files are that belong to a firing: the id of its batch by the id of the file."""
@@ -99,7 +76,7 @@ class GatherStore(Table):
         found = self._find_many({"pk": _folder(tenant, name), "sk": key} for key in keys)
         return {keys[item["sk"]]: item["batch_id"] for item in found}
 
-    def claim(self, firing: Firing, file: str, now: int, over: str = "") -> bool:
+    def claim(self, firing: FolderFiring, file: str, now: int, over: str = "") -> bool:
         """Claim a version of a file; False if the file belongs to another firing than this one, and than that of `over`."""
         mine, void = "#batch_id = :mine", "#batch_id = :over"
         condition = f"{NEW} OR {mine}" + (f" OR {void}" if over else "")
@@ -122,7 +99,7 @@ def _folder(tenant: str, name: str) -> str:
     return f"GATHER#{tenant}/{name}"
 
 
-def _firing_key(firing: Firing) -> dict[str, str]:
+def _firing_key(firing: FolderFiring) -> dict[str, str]:
     return {"pk": _folder(firing.tenant, firing.name), "sk": f"FIRING#{firing.batch_id}"}
 
 

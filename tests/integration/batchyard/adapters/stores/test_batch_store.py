@@ -5,7 +5,7 @@ from typing import Any
 import boto3
 import pytest
 
-from batchyard.adapters.batch_store import BatchStore
+from batchyard.adapters.stores.batch_store import BatchStore
 from batchyard.domain.batch import derived_id
 from tests.fakes.batches import NOW, batch
 from tests.fakes.moto import TABLE

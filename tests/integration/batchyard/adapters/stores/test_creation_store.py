@@ -8,7 +8,7 @@ from batchyard.domain.create_limits import Creations
 from tests.fakes.stores import MemoryCreationStore
 
 if TYPE_CHECKING:
-    from batchyard.adapters.creation_store import CreationStore
+    from batchyard.adapters.stores.creation_store import CreationStore
     from tests.fakes.world import World
 
 MOVES: list[Any] = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from batchyard.adapters.batch_store import ENDED, batch_key
-from batchyard.adapters.table import ANY, THERE, Table, behind, changing
+from batchyard.adapters.stores.batch_store import ENDED, batch_key
+from batchyard.adapters.stores.table import ANY, THERE, Table, behind, changing
 
 UNSETTLED: Final = "unsettled"  # a member of such batches, and the index of the records that have the member
 PAGE: Final = 100

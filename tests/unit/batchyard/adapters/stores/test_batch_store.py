@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from batchyard.adapters import aws
-from batchyard.adapters.batch_store import BatchStore
+from batchyard.adapters.stores.batch_store import BatchStore
 from batchyard.domain.batch import Counts
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.shard import with_members

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from batchyard.adapters import object_join
-from batchyard.adapters.object_join import FileList, GatheredFile, pack_files
+from batchyard.adapters import file_list
+from batchyard.adapters.file_list import FileList, GatheredFile, pack_files
 from batchyard.domain.batch import InputObject
 from batchyard.domain.errors import NotFound
 from batchyard.lines.byte_ranges import ByteRanges
@@ -31,7 +31,7 @@ def gathered(sizes: list[int], chunk: int = 4) -> tuple[MemoryBucket, InputObjec
 def test_every_range_has_the_bytes_of_the_files_one_after_the_other(
     monkeypatch: pytest.MonkeyPatch, small: int
 ) -> None:
-    monkeypatch.setattr(object_join, "SMALL", small)
+    monkeypatch.setattr(file_list, "SMALL", small)
     bucket, source, whole = gathered(SIZES)
     assert source.size == len(whole)
     for start in range(len(whole)):
@@ -69,11 +69,11 @@ def test_what_is_ahead_is_bounded() -> None:
     under_way = list[str]()
     files = FileList(source, [GatheredFile(str(at), "e", 1, None, 0) for at in range(1_000)])
 
-    def read(part: object_join.FilePart) -> list[bytes]:
+    def read(part: file_list.FilePart) -> list[bytes]:
         under_way.append(part.source.key)
         return [b"x"]
 
     chunks = files.read([(0, 2_000)], read)
     assert next(chunks) == b"x\n"
-    assert len(under_way) <= object_join.AHEAD + 1
+    assert len(under_way) <= file_list.AHEAD + 1
     assert b"".join(chunks) == b"x\n" * 999

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from batchyard.adapters.table import ANY, THERE, Table, changing, members
+from batchyard.adapters.stores.table import ANY, THERE, Table, changing, members
 from batchyard.domain.api_key import ApiKey
 from batchyard.domain.numbers import DAY, MINUTE
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from batchyard.adapters.aws import translated
-from batchyard.adapters.table import ANY, INDEX, NEW, Table, behind, changing, encode, members
+from batchyard.adapters.stores.table import ANY, INDEX, NEW, Table, behind, changing, encode, members
 from batchyard.costs.bill import Bill
 from batchyard.costs.budget import Budget, BudgetWarning
 from batchyard.domain.errors import StaleRecord

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from batchyard.adapters.table import INDEX, NEW, THERE, Table, behind, changing, members
+from batchyard.adapters.stores.table import INDEX, NEW, THERE, Table, behind, changing, members
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.stored_file import KEEP_DELETED, KEEP_READ, StoredFile
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from batchyard.adapters.table import ANY, INDEX, THERE, Table, changing, members
+from batchyard.adapters.stores.table import ANY, INDEX, THERE, Table, changing, members
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.multipart_upload import KEEP_PARTS, PENDING, StoredUpload, UploadPart
 

@@ -1,13 +1,13 @@
 """Firings and claims under the table's own conditions: the first one stands."""
 
-from batchyard.adapters.first_use_store import DONE, EMPTY, Firing
+from batchyard.adapters.stores.gather_store import DONE, EMPTY, FolderFiring
 from batchyard.domain import statuses
 from tests.fakes.batches import batch
 from tests.fakes.world import World
 
 
-def firing(number: int) -> Firing:
-    return Firing(
+def firing(number: int) -> FolderFiring:
+    return FolderFiring(
         tenant="acme", name="tickets", key=f"key {number}", batch_id=f"batch_{number:032x}", options="{}", created_at=7,
         expires_at_ttl=2_000_000_000,
     )  # fmt: skip
