@@ -11,5 +11,5 @@ from batchyard.schedules.trigger import trigger
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
-    """Take the event of EventBridge Scheduler, or of a request to run a schedule now; answer the id of the batch, if any."""
+    """Take the clock's event, the wish to run a schedule, or the end of a batch; answer the id of the new batch, if any."""
     return {"batch_id": trigger(services.current(), event)}

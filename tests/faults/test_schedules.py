@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from batchyard.adapters import event_bus
 from batchyard.api.batches import of_schedule
 from batchyard.domain.errors import ApiError, BatchyardError
 from batchyard.domain.numbers import HOUR, MINUTE
@@ -65,6 +66,11 @@ class Stack:
     def end(self, batch_id: str) -> None:
         batch = self.plain.batch_store.batches[batch_id]
         self.plain.batch_store.batches[batch_id] = msgspec.structs.replace(batch, status="completed")
+
+    def told_of(self, batch_id: str, services: MemoryServices | None = None) -> str | None:
+        """Have the bus tell that a batch has ended, as the rule of the template hands the event over."""
+        told = json.loads(event_bus.detail(self.plain.batch_store.batches[batch_id]))
+        return trigger(services or self.plain, {"source": "batchyard", "detail": told})
 
     def end_all(self) -> None:
         for batch_id in self.plain.batch_store.batches:
@@ -178,6 +184,82 @@ def test_a_firing_while_a_batch_runs_is_none_or_waits_and_no_more_than_one_waits
     assert len(stack.batches) == (2 if overlap == "queue" else 1)
 
 
+def _queued() -> tuple[Stack, str, str]:
+    """Make a schedule whose second firing waits for its first batch, and return stack, schedule and that batch."""
+    stack = Stack(overlap="queue")
+    schedule_id = stack.schedule()
+    stack.plain.wait(HOUR)
+    first = stack.tell(schedule_id, NOW + HOUR) or ""
+    stack.plain.wait(HOUR)
+    assert stack.tell(schedule_id, NOW + 2 * HOUR) is None
+    return stack, schedule_id, first
+
+
+def test_the_end_of_a_batch_begins_the_firing_that_waits_for_it_once_however_often_it_is_told() -> None:
+    stack, schedule_id, first = _queued()
+    assert (
+        requests.retrieve_schedule(stack.plain, "default", schedule_id)["waits_for"]
+        == f"the batch {first} has not ended"
+    )
+    assert stack.told_of(first) is None  # an event that is early, or of another time: the batch still runs
+    stack.end(first)
+    assert requests.retrieve_schedule(stack.plain, "default", schedule_id)["waits_for"] is None
+    second = stack.told_of(first)
+    assert stack.batches == [first, second]
+    stack.told_of(first)
+    stack.sweep()
+    assert stack.batches == [first, second]
+    stack.plain.wait(HOUR)
+    assert stack.tell(schedule_id, NOW + 3 * HOUR) is None
+    assert stack.told_of(first) is None  # late: what waits now waits for another batch
+    assert stack.batches == [first, second]
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("tells_again", [True, False])
+def test_wherever_the_end_of_a_batch_is_struck_the_firing_that_waits_is_one_batch(
+    kind: str, tells_again: bool, after: bool
+) -> None:
+    struck = 0
+    for effect in range(EFFECTS):
+        stack, schedule_id, first = _queued()
+        stack.end(first)
+        stack.strikes.due = Strike(kind, effect, after=after)
+        stack.strikes.step = lambda stack=stack, first=first: stack.told_of(first)  # type: ignore[misc]
+        with suppress(Killed, BatchyardError):
+            stack.told_of(first, stack.struck)
+        struck += len(stack.strikes.struck)
+        if tells_again:
+            stack.told_of(first)
+        stack.plain.wait(UNDER_WAY)
+        stack.sweep()
+        assert len(stack.batches) == 2
+        assert set(stack.batches) == set(stack.plain.executions.started)
+        assert stack.plain.schedule_store.known[schedule_id].open is None
+    assert 8 < struck < EFFECTS
+
+
+def test_a_batch_that_ends_before_the_wait_for_it_is_recorded_is_waited_for_no_more() -> None:
+    struck = []
+    for effect in range(EFFECTS):
+        stack = Stack(overlap="queue")
+        schedule_id = stack.schedule()
+        stack.plain.wait(HOUR)
+        first = stack.tell(schedule_id, NOW + HOUR) or ""
+        stack.plain.wait(HOUR)
+
+        def ends(stack: Stack = stack, first: str = first) -> None:
+            stack.end(first)
+            stack.told_of(first)
+
+        stack.strikes.due, stack.strikes.step = Strike("overtake", effect), ends
+        stack.tell(schedule_id, NOW + 2 * HOUR, stack.struck)
+        struck += stack.strikes.struck
+        assert len(stack.batches) == (2 if stack.strikes.struck else 1)  # without any sweep
+    assert "overtake before wait" in struck
+
+
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("kind", ["kill", "fail"])
 def test_wherever_the_making_of_a_schedule_is_struck_there_is_one_or_none_and_the_sweep_puts_it_on_the_clock(
@@ -254,7 +336,7 @@ def test_whatever_comes_in_any_order_each_time_is_one_batch_or_none_and_no_two_r
 
 
 def _play(chance: random.Random, stack: Stack, schedule_id: str, hours: int) -> None:
-    match chance.choice(["tell", "tell", "tell", "wait", "wait", "sweep", "end", "run"]):
+    match chance.choice(["tell", "tell", "tell", "wait", "wait", "sweep", "end", "told", "run"]):
         case "tell":
             stack.tell(schedule_id, NOW + HOUR * max(1, hours - chance.choice([0, 0, 0, 1, 3])), stack.struck)
         case "wait":
@@ -263,6 +345,8 @@ def _play(chance: random.Random, stack: Stack, schedule_id: str, hours: int) -> 
             stack.sweep(stack.struck)
         case "end":
             stack.end_all()
+        case "told" if stack.batches:
+            stack.told_of(chance.choice(stack.batches[-2:]), stack.struck)
         case "run":
             requests.run_schedule(stack.struck, "default", schedule_id)
 

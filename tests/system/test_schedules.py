@@ -80,3 +80,16 @@ def test_a_schedule_gathers_a_folder(stack: RunningStack) -> None:
         (batch,) = eventually(lambda: api("GET", f"/{schedule_id}/batches")["data"] or None, 30)
         assert stack.ended(batch["id"]).status == "completed"
         assert len(stack.results(batch["id"]).output) == 4
+
+
+def test_a_firing_that_waits_begins_when_the_batch_before_it_ends(stack: RunningStack) -> None:
+    """Here the bus of the engine reads the rule of the template; the sweep comes once in a minute."""
+    api, key = Api(stack), f"files/{TENANT}/one-after-the-other.jsonl"
+    stack.clients.s3.put_object(Bucket=stack.doors["bucket"], Key=key, Body=jsonl([request(1)]))
+    with api.schedule(schedule="rate(1 day)", input={"key": key}, overlap="queue") as schedule_id:
+        api("POST", f"/{schedule_id}/run")
+        (first,) = eventually(lambda: api("GET", f"/{schedule_id}/batches")["data"] or None, 30)
+        api("POST", f"/{schedule_id}/run")
+        found = eventually(lambda: len(both := api("GET", f"/{schedule_id}/batches")["data"]) == 2 and both, 60)
+        assert (found[1]["id"], found[1]["status"]) == (first["id"], "completed")
+        assert 0 <= found[0]["created_at"] - found[1]["completed_at"] <= 15

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2, S3EventBridgeNotificationEvent
 
-from tests.unit.template.documents import resources
+from tests.unit.template.documents import functions, resources
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = sorted((ROOT / "events").iterdir())
@@ -57,7 +57,7 @@ def test_no_sample_names_anybody_real() -> None:
         assert all(ipaddress.ip_address(each) in example for each in addresses), path.name
 
 
-@of("intake.", "gather.", "sweep.schedule", "sweep.execution-", "bus.", "notify.", "advance.bedrock-")
+@of("intake.", "gather.", "sweep.schedule", "sweep.execution-", "bus.", "notify.", "trigger.batch-", "advance.bedrock-")
 def test_an_eventbridge_sample_has_the_whole_envelope(path: Path) -> None:
     event = read(path)
     assert set(event) == ENVELOPE
@@ -105,6 +105,14 @@ def test_the_end_of_a_job_fits_the_rule_that_asks_for_it(path: Path) -> None:
     (named,) = wanted["detail"]["batchJobName"]
     assert event["detail"]["batchJobName"].startswith(named["prefix"])
     assert event["resources"] == [event["detail"]["batchJobArn"]]
+
+
+@of("trigger.batch-")
+def test_the_end_of_a_batch_of_a_schedule_fits_the_rule_that_asks_for_it(path: Path) -> None:
+    event, wanted = read(path), functions()["TriggerFunction"]["Events"]["BatchEnded"]["Properties"]["Pattern"]
+    assert (event["source"] in wanted["source"], event["detail-type"] in wanted["detail-type"]) == (True, True)
+    (named,) = wanted["detail"]["schedule"]
+    assert event["detail"]["schedule"].startswith(named["prefix"])
 
 
 @of("api.")

@@ -85,4 +85,13 @@ def test_a_run_that_the_api_began_makes_its_batch(known: Schedule, at_hand: Memo
     assert answers[0] == answers[1] == {"batch_id": next(iter(at_hand.batch_store.batches))}
 
 
+@samples("trigger", "batch-ended")
+def test_the_end_of_a_batch_begins_the_firing_that_waits(known: Schedule, at_hand: MemoryServices, path: Path) -> None:
+    waits = Firing(key=f"{MADE}", state="waiting", reason="x", began_at=MADE, expires_at_ttl=MADE + DAY)
+    at_hand.schedule_store.begin(known, waits)
+    answers = [call(path) for _ in range(2)]
+    (batch_id,) = at_hand.batch_store.batches
+    assert answers == [{"batch_id": batch_id}, {"batch_id": None}]
+
+
 ROOT = Path(__file__).resolve().parents[3] / "events"

@@ -155,7 +155,7 @@ def test_what_is_invoked_asynchronously_leaves_a_dead_letter_when_it_fails() -> 
 def test_every_event_source_leaves_a_dead_letter_when_nobody_takes_it() -> None:
     events = [event for properties in functions().values() for event in properties.get("Events", {}).values()]
     senders = [event["Properties"] for event in events if event["Type"] in {"EventBridgeRule", "ScheduleV2"}]
-    assert len(senders) == 6
+    assert len(senders) == 7
     for sender in senders:
         assert references(sender["DeadLetterConfig"]) == {"DeadLetters"}
         assert sender["RetryPolicy"]["MaximumRetryAttempts"] > 0
@@ -199,6 +199,17 @@ def test_every_end_of_a_batch_and_every_warning_that_the_bus_tells_reaches_the_w
     assert properties["Pattern"].keys() == {"source", "detail-type"}
     assert properties["Pattern"]["source"] == ["batchyard"]
     assert sorted(properties["Pattern"]["detail-type"]) == sorted([*ends, BUDGET_WARNED])
+
+
+def test_every_end_of_a_batch_of_a_schedule_reaches_the_firing_that_may_wait_for_it() -> None:
+    properties = functions()["TriggerFunction"]["Events"]["BatchEnded"]["Properties"]
+    assert properties["EventBusName"] == {"Ref": "EventBus"}
+    assert properties["Pattern"] == {
+        "source": ["batchyard"],
+        "detail-type": ["Batch Completed", "Batch Failed", "Batch Cancelled"],
+        "detail": {"schedule": [{"prefix": "sched_"}]},
+    }
+    assert {f"Batch {NAMES[status]}" for status in ENDED} == {*properties["Pattern"]["detail-type"]}
 
 
 def test_each_kind_of_notification_reaches_who_tells_people() -> None:

@@ -5,7 +5,7 @@ again or the sweep, goes on with the firing that was left.
 """
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeGuard
 
 from msgspec.structs import replace
 
@@ -99,17 +99,37 @@ def go_on(services: Services, schedule: Schedule) -> Firing:
         raise StaleRecord(f"{schedule.schedule_id} has no firing under way")
     if firing.state != MAKING:
         held = why_held(services, schedule)
+        if _is_news(held, firing):
+            firing = _wait(services, schedule, firing, held)
+            held = why_held(services, schedule)  # what ended before the record of the wait woke nobody
         if held is None and firing.by_clock:
             held = thresholds.too_few(services, schedule)
         if held is not None and held.for_good:
             return _end(services, schedule, firing, None, held.reason)
         if held is not None:
-            if firing.reason != held.reason:
-                store.wait(schedule, firing, held.reason)
-            return replace(firing, state=WAITING, reason=held.reason)
+            return _wait(services, schedule, firing, held) if _is_news(held, firing) else firing
         store.make(schedule, firing)
         firing = replace(firing, state=MAKING)
     return _end(services, schedule, firing, *make(services, schedule, firing))
+
+
+def _is_news(held: Held | None, firing: Firing) -> TypeGuard[Held]:
+    return held is not None and not held.for_good and firing.reason != held.reason
+
+
+def _wait(services: Services, schedule: Schedule, firing: Firing, held: Held) -> Firing:
+    services.schedule_store.wait(schedule, firing, held.reason)
+    return replace(firing, state=WAITING, reason=held.reason)
+
+
+def waits_for(services: Services, schedule: Schedule) -> str | None:
+    """Say what the firing under way waits for; None if it waits no more, though nobody has gone on with it yet."""
+    if schedule.waits_for is None:
+        return None
+    held = why_held(services, schedule)
+    if held is not None:
+        return held.reason
+    return schedule.waits_for if schedule.waits_for == thresholds.counting(schedule) else None
 
 
 def why_held(services: Services, schedule: Schedule) -> Held | None:

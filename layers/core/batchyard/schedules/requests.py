@@ -17,7 +17,7 @@ from batchyard.domain.numbers import DAY, amount
 from batchyard.gateway.paging import LIMITS, page, page_limit
 from batchyard.planning import new_batch
 from batchyard.schedules import rules
-from batchyard.schedules.firing import key_of, times_of
+from batchyard.schedules.firing import key_of, times_of, waits_for
 from batchyard.schedules.upkeep import KEPT, discard, put_on, take_off
 from batchyard.services import Services
 
@@ -106,7 +106,8 @@ def _begun(services: Services, schedule: Schedule, key: str) -> Firing:
         if schedule.open is None:
             services.schedule_store.begin(schedule, fired)
             return fired
-        why = f"It waits: {schedule.waits_for}." if schedule.waits_for else "Its batch is being made."
+        reason = waits_for(services, schedule)
+        why = f"It waits: {reason}." if reason else "Its batch is being made."
     except StaleRecord:
         why = "It has just begun."
     message = f"Another firing of this schedule is under way. {why} Run the schedule once that firing is over."
@@ -153,7 +154,7 @@ def shape(services: Services, schedule: Schedule) -> dict[str, Any]:
         **nesting.decode(schedule.gathering or "{}"),
         "created_at": schedule.created_at,
         "next_firing_at": times_of(schedule).next(services.now()),
-        "waits_for": schedule.waits_for,
+        "waits_for": waits_for(services, schedule),
         "last_firing": _last(schedule),
     }
 

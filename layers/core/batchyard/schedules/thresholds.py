@@ -94,9 +94,14 @@ def too_few(services: Services, schedule: Schedule) -> Held | None:
         if least is None or waits >= least:
             continue
         if unit == "lines" and found.uncounted:
-            return Held(f"the lines that wait in {schedule.input_prefix} are still being counted", for_good=False)
+            return Held(counting(schedule), for_good=False)
         return Held(f"{waits} of at least {least} {unit} wait in {schedule.input_prefix}", for_good=True)
     return None
+
+
+def counting(schedule: Schedule) -> str:
+    """Say that a firing waits for its lines to be counted."""
+    return f"the lines that wait in {schedule.input_prefix} are still being counted"
 
 
 def must_start(services: Services, schedule: Schedule) -> bool:

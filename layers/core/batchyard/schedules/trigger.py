@@ -1,4 +1,4 @@
-"""The clock tells that a schedule is to fire, or somebody asked for it."""
+"""The clock tells that a schedule is to fire, somebody asked for it, or a batch of it has ended."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,10 +14,12 @@ from batchyard.services import Services
 def trigger(services: Services, event: Mapping[str, Any]) -> str | None:
     """Fire a schedule for the time that an event names, go on with the firing it names, or else do what was left undone.
 
-    Return the id of the batch, if there is one.
+    The end of a batch is an event of the bus, and leaves undone the firing that waited for it.
+    Return the id of the batch that was made, if there is one.
     """
-    logger.append_keys(schedule_id=event["schedule_id"])
-    tenant, schedule_id = event["tenant"], event["schedule_id"]
+    ended = event.get("detail")
+    tenant, schedule_id = (ended["tenant"], ended["schedule"]) if ended else (event["tenant"], event["schedule_id"])
+    logger.append_keys(schedule_id=schedule_id)
     try:
         if "scheduled_at" in event:
             at = int(datetime.fromisoformat(event["scheduled_at"]).timestamp())
