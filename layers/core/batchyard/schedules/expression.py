@@ -18,6 +18,9 @@ UNITS: Final = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 LONGEST: Final = 256  # characters, of EventBridge Scheduler
 LONGEST_ZONE: Final = 50
 LONGEST_RATE: Final = 366 * DAY
+#: Files of a time zone database that are no zone of the IANA's, and folders that repeat its zones in another way.
+NO_ZONES: Final = frozenset({"Factory", "localtime", "posixrules"})
+OTHER_FOLDERS: Final = ("posix/", "right/")
 FORMS: Final = "rate(1 day), cron(0 2 * * ? *) or at(2026-12-31T08:00:00)"
 
 
@@ -79,6 +82,10 @@ class OnTheClock(msgspec.Struct, frozen=True):
         times = self._from(until, back=True)
         return next((found for found in times if found <= until), None)
 
+    def is_over(self, now: float) -> bool:
+        """Tell whether there were times, and none is to come."""
+        return self.last(now) is not None or max(self.fields.years) < datetime.fromtimestamp(now, self.zone).year
+
     def _from(self, moment: float, *, back: bool) -> Iterator[int]:
         day = datetime.fromtimestamp(moment, self.zone).date()
         for local in self.fields.from_(day, back=back):
@@ -100,11 +107,26 @@ def parse(expression: str, zone: str, created_at: int) -> Times:
     return Once(_moment(inside, _zone(zone)))
 
 
+def why_never(times: Times, now: float) -> str | None:
+    """Say why there is no time to come; None if there is one."""
+    if times.next(now) is not None:
+        return None
+    if isinstance(times, OnTheClock) and not times.is_over(now):
+        return (
+            f"there is no such time in {times.zone.key} in the next {cron.PATIENCE} years. Check day, month and year; "
+            "and where the clock goes forward, it skips an hour"
+        )
+    return "its time is over. Name a time to come"
+
+
 def _seconds(inside: str) -> int:
     found = re.fullmatch(r"([0-9]{1,9}) (minute|hour|day)(s?)", inside)
     count = int(found[1]) if found else 0
-    if found is None or count < 1 or (count == 1) is bool(found[3]):
+    if found is None or count < 1:
         raise ValueError("a rate is a number and its unit, as in rate(1 hour) or rate(5 minutes)")
+    if (count == 1) is bool(found[3]):
+        right = f"rate({count} {found[2]}{'s' if count > 1 else ''})"
+        raise ValueError(f"a rate is a number and its unit, of one or of several: write {right}")
     seconds = count * UNITS[found[2]]
     if seconds > LONGEST_RATE:
         raise ValueError("a rate is a year at most; cron(…) fires more rarely")
@@ -140,7 +162,9 @@ def _zone(name: str) -> "ZoneInfo":
 
 
 def is_zone(name: str) -> bool:
-    """Tell whether there is a time zone of this name."""
+    """Tell whether a time zone has this name in the database of the IANA, as EventBridge Scheduler takes it."""
+    if name in NO_ZONES or name.startswith(OTHER_FOLDERS):
+        return False
     if not 0 < len(name) <= LONGEST_ZONE or not name.isascii() or not name.isprintable():
         return False
     try:

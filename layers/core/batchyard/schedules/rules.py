@@ -1,5 +1,6 @@
 """The body of `POST /v1/schedules`: read, or refused with the member and the remedy."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,10 +13,13 @@ from batchyard.schedules import expression, thresholds
 from batchyard.schedules.firing import APART, QUEUE, SKIP
 from batchyard.services import Services
 
+SCHEDULE_ID: Final = r"sched_[0-9a-f]{32}"
 LONGEST_NAME: Final = 64  # characters
 LONGEST_KEY: Final = 1_024  # bytes, in S3
 FEWEST_MINUTES: Final = 30  # of the hours: some sweeps fall into them, also where one is late
 MEMBERS: Final = ("name", "schedule", "timezone", "input", "overlap", "hours", *thresholds.MEMBERS)
+#: Members of the record that a body decides about, beside the name and those that are JSON text.
+CONTENT: Final = ("expression", "timezone", "input_key", "input_prefix", "completion_window", "overlap", "hours")
 #: Reads the members that every batch of a schedule has, and its completion window.
 BatchReader = Callable[[Services, dict[str, Any]], tuple[str, dict[str, Any]]]
 
@@ -45,6 +49,12 @@ def check(
     )  # fmt: skip
 
 
+def content(schedule: Schedule) -> dict[str, object]:
+    """Return what a body says of a schedule beside its name: two wishes of the same content are one wish."""
+    said = {name: getattr(schedule, name) for name in CONTENT}
+    return {**said, **{name: nesting.decode(getattr(schedule, name) or "{}") for name in ("members", "gathering")}}
+
+
 def _wrong(param: str, message: str, code: str = "invalid_value") -> Exception:
     return invalid_request(BatchError(code, f"'{param}' {message}.", param))
 
@@ -59,13 +69,16 @@ def _name(value: object) -> str:
     name = _text(value, "name")
     if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
         raise _wrong("name", f"must be 1 to {LONGEST_NAME} printable characters")
+    if re.fullmatch(SCHEDULE_ID, name):
+        raise _wrong("name", "must not look like the id of a schedule: commands take either")
     return name
 
 
 def _timezone(value: object) -> str:
     name = _text(value, "timezone")
     if not expression.is_zone(name):
-        raise _wrong("timezone", f"must be a time zone such as 'Europe/Berlin' or 'UTC', not {name[:64]!r}")
+        form = "must be a time zone such as 'Europe/Berlin' or 'UTC', by its name in the database of the IANA"
+        raise _wrong("timezone", f"{form}, not {name[:64]!r}")
     return name
 
 
@@ -75,8 +88,8 @@ def _expression(value: object, timezone: str, now: int) -> str:
         times = expression.parse(text, timezone, now)
     except ValueError as error:
         raise _wrong("schedule", f"cannot be read: {error}") from error
-    if times.next(now) is None:
-        raise _wrong("schedule", "never fires: its time is over. Name a time to come")
+    if (why := expression.why_never(times, now)) is not None:
+        raise _wrong("schedule", f"never fires: {why}")
     return text
 
 
@@ -115,10 +128,17 @@ def _source(tenant: str, value: object) -> dict[str, Any]:
     if len(key.encode("utf-8", "replace")) > LONGEST_KEY:
         raise _wrong(f"input.{kind}", f"has at most {LONGEST_KEY} bytes", "string_above_max_length")
     if kind == "prefix":
-        owner = object_keys.owner_of_folder(key)
-        if owner is None or owner[0] != tenant:
-            raise _wrong("input.prefix", f"must be a folder gather/{tenant}/<name>/, with the slash at its end")
+        if not _is_folder(tenant, key):
+            slash = f": write '{key}/'" if _is_folder(tenant, f"{key}/") else ""
+            raise _wrong("input.prefix", f"must be a folder gather/{tenant}/<name>/, with the slash at its end{slash}")
         return {"input_prefix": key}
     if not object_keys.readable_by(tenant, key):
-        raise _wrong("input.key", f"must be the key of an object below inbox/{tenant}/ or files/{tenant}/")
+        folder = "/".join(key.split("/")[:3]) + "/"
+        way = f'. The files of a folder are {{"prefix": "{folder}"}}' if _is_folder(tenant, folder) else ""
+        raise _wrong("input.key", f"must be the key of an object below inbox/{tenant}/ or files/{tenant}/{way}")
     return {"input_key": key}
+
+
+def _is_folder(tenant: str, key: str) -> bool:
+    owner = object_keys.owner_of_folder(key)
+    return owner is not None and owner[0] == tenant

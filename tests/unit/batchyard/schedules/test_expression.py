@@ -1,7 +1,12 @@
 """When a schedule fires: the times of its expression, on the clock of its zone."""
 
+import os
+import subprocess
+import sys
+import zoneinfo
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,7 +14,7 @@ from hypothesis import strategies as st
 from ministack.services import eventbridge
 
 from batchyard.schedules import expression
-from batchyard.schedules.expression import are_hours, is_zone, minutes_of, parse, within
+from batchyard.schedules.expression import are_hours, is_zone, minutes_of, parse, why_never, within
 
 #: Each is also read by the engine of the local stack, which was written by others.
 CRONS = [
@@ -75,7 +80,8 @@ def test_what_is_over_comes_no_more() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("hourly", r"rate\(1 day\), cron"), ("rate(1 days)", "a rate is a number and its unit"),
+        ("hourly", r"rate\(1 day\), cron"), ("rate(1 days)", "a rate is a number and its unit.*write rate\\(1 day\\)$"),
+        ("rate(1 minutes)", "write rate\\(1 minute\\)$"), ("rate(5 minute)", "write rate\\(5 minutes\\)$"),
         ("rate(0 minutes)", "a rate is"), ("rate(9999999 days)", "a year at most"), ("rate(1 second)", "a rate is"),
         ("cron(0 2 * * * *)", "exactly one of day-of-month and day-of-week is '\\?'"), ("cron(0 2 ? * ? *)", "exactly one"),
         ("cron(0 2 * * ?)", "six fields .* not 5"), ("cron(60 2 * * ? *)", "minutes takes 0 to 59, not '60'"),
@@ -114,6 +120,38 @@ def test_a_zone_is_one_that_the_world_knows() -> None:
         "x" * 99,
     )
     assert [is_zone(name) for name in names] == [True] * 3 + [False] * 7
+
+
+def test_files_beside_the_zones_of_the_iana_are_no_zones() -> None:
+    files = {
+        name for root in map(Path, zoneinfo.TZPATH) for path in root.rglob("*") if (name := str(path.relative_to(root)))
+    }
+    known = zoneinfo.available_timezones() - {"localtime", "posixrules", "Factory"}
+    others = {"posix/Europe/Berlin", "right/UTC", "posixrules", "localtime", "Factory", "tzdata.zi", *files} - known
+    assert [name for name in sorted(others) if is_zone(name)] == []
+    assert [name for name in sorted(known) if not is_zone(name)] == []
+
+
+def test_who_makes_no_schedule_pays_for_no_zones() -> None:
+    code = "import sys; from batchyard.schedules import requests, upkeep; print([*{'zoneinfo', 'tzdata'} & {*sys.modules}])"
+    paths = os.pathsep.join(path for path in sys.path if path)
+    command, env = [sys.executable, "-c", code], {"PYTHONPATH": paths}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)  # noqa: S603 - our own program
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("at(2026-09-01T00:00:00)", "its time is over"), ("cron(0 0 1 1 ? 2020-2025)", "its time is over"),
+        ("cron(0 0 1 1 ? 1975)", "its time is over"), ("cron(0 0 1 1 ? 2026)", "its time is over"),
+        ("cron(0 0 31 2 ? *)", "no such time in Europe/Berlin"), ("cron(30 2 28 3 ? 2027)", "no such time in Europe/Berlin"),
+        ("cron(0 0 1 1 ? 2199)", "in the next 30 years"),
+    ],
+)  # fmt: skip
+def test_what_never_fires_says_whether_it_is_over_or_has_never_been(text: str, why: str) -> None:
+    assert why in (why_never(parse(text, "Europe/Berlin", MADE), MADE) or "")
+    assert why_never(parse("cron(0 0 29 2 ? *)", "Europe/Berlin", MADE), MADE) is None
 
 
 @pytest.mark.parametrize(
