@@ -17,11 +17,16 @@ class MemoryScheduleStore(ScheduleStore):
         self.fired: dict[tuple[str, str], Firing] = {}
         self.gone: set[str] = set()
 
-    def create(self, schedule: Schedule, most: int) -> bool:
+    def create(self, schedule: Schedule, most: int) -> Schedule | None:
         there = self.schedules(schedule.tenant)
-        if schedule.schedule_id not in self.known and len(there) < most:
-            self.known[schedule.schedule_id] = schedule
-        return schedule.schedule_id in self.known
+        taken = self.known.get(schedule.schedule_id) or self.named(schedule.tenant, schedule.name)
+        if taken is not None or len(there) >= most:
+            return taken
+        self.known[schedule.schedule_id] = schedule
+        return schedule
+
+    def named(self, tenant: str, name: str) -> Schedule | None:
+        return next((each for each in self.schedules(tenant) if each.name == name), None)
 
     def schedule(self, tenant: str, schedule_id: str) -> Schedule:
         found = self.known.get(schedule_id)
@@ -41,8 +46,9 @@ class MemoryScheduleStore(ScheduleStore):
             raise StaleRecord(schedule.schedule_id)
         return self._changed(schedule, on_clock=True)
 
-    def delete(self, schedule: Schedule, now: int, expires_at: int) -> bool:
-        if self.known[schedule.schedule_id].deleted_at is not None:
+    def delete(self, schedule: Schedule, now: int, expires_at: int, *, if_off_clock: bool = False) -> bool:
+        there = self.known[schedule.schedule_id]
+        if there.deleted_at is not None or (if_off_clock and there.on_clock):
             return False
         self._changed(schedule, deleted_at=now, expires_at_ttl=expires_at)
         return True

@@ -12,7 +12,7 @@ import pytest
 
 from batchyard.adapters import event_bus
 from batchyard.api.batches import of_schedule
-from batchyard.domain.errors import ApiError, BatchyardError
+from batchyard.domain.errors import ApiError, BatchyardError, StoreError
 from batchyard.domain.numbers import HOUR, MINUTE
 from batchyard.recovery.missed_firings import see_to_schedules
 from batchyard.recovery.sweep_run import SweepRun
@@ -274,6 +274,72 @@ def test_wherever_the_making_of_a_schedule_is_struck_there_is_one_or_none_and_th
         assert [*stack.plain.schedule_clock.on] == [made["id"]]
         with pytest.raises(ApiError, match="another schedule"):
             requests.create_schedule(stack.plain, "default", {**stack.members, "name": "x"}, of_schedule, "key-1")
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("keys", [(None, None), ("a", "b"), (None, "b")])
+def test_two_calls_that_make_the_same_schedule_make_one_wherever_the_first_is_struck(
+    keys: tuple[str | None, str | None], kind: str, after: bool
+) -> None:
+    for effect in range(6):
+        stack = Stack()
+        second: list[dict[str, Any]] = []
+
+        def other(stack: Stack = stack, second: list[dict[str, Any]] = second) -> None:
+            second.append(requests.create_schedule(stack.plain, "default", stack.members, of_schedule, keys[1]))
+
+        stack.strikes.due, stack.strikes.step = Strike(kind, effect, after=after), other
+        first = None
+        with suppress(Killed, BatchyardError):
+            first = requests.create_schedule(stack.struck, "default", stack.members, of_schedule, keys[0])
+        other()
+        assert len({each["id"] for each in second}) == 1
+        assert first is None or first["id"] == second[0]["id"]
+        shown = requests.list_schedules(stack.plain, "default", None, None)["data"]
+        assert [each["id"] for each in shown] == [second[-1]["id"]]
+        stack.plain.wait(UNDER_WAY)
+        stack.sweep()
+        assert [*stack.plain.schedule_clock.on] == [second[-1]["id"]]
+        with pytest.raises(ApiError, match="which has other members"):
+            requests.create_schedule(stack.plain, "default", {**stack.members, "schedule": "rate(1 day)"}, of_schedule)
+
+
+def test_a_call_that_fails_takes_no_schedule_back_that_another_call_has_answered_with() -> None:
+    stack = Stack()
+    ids: list[str] = []
+    put = stack.plain.schedule_clock.put
+
+    def fails(*_: object) -> None:
+        stack.plain.schedule_clock.put = put  # type: ignore[method-assign]
+        ids.append(stack.schedule())
+        raise StoreError("the clock has not answered")
+
+    stack.plain.schedule_clock.put = fails  # type: ignore[assignment, method-assign]
+    with pytest.raises(StoreError, match="not answered"):
+        stack.schedule()
+    assert [*stack.plain.schedule_clock.on] == ids
+    assert stack.schedule() == ids[0]
+
+
+def test_a_call_whose_schedule_is_taken_back_by_the_one_that_recorded_it_makes_its_own() -> None:
+    stack = Stack()
+    requests.create_schedule(stack.plain, "default", {**stack.members, "name": "x"}, of_schedule)
+    put, ids = stack.plain.schedule_clock.put, []
+
+    def recorded_and_taken_back(schedule: Any, start: int | None) -> None:
+        """Take the schedule back while another call, which found it by its name, puts it on the clock."""
+        stack.plain.schedule_clock.put = put  # type: ignore[method-assign]
+        put(schedule, start)
+        ids.append(schedule.schedule_id)
+        assert stack.plain.schedule_store.delete(schedule, NOW, NOW + HOUR, if_off_clock=True)
+
+    stack.plain.schedule_clock.put = recorded_and_taken_back  # type: ignore[method-assign]
+    made = stack.schedule()
+    assert made not in ids
+    stack.sweep()
+    assert made in stack.plain.schedule_clock.on
+    assert ids[0] not in stack.plain.schedule_clock.on
 
 
 @pytest.mark.parametrize("after", [False, True])

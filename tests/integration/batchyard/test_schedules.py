@@ -130,10 +130,10 @@ def test_the_sweep_puts_a_schedule_on_the_clock_takes_one_off_and_has_what_was_m
     world.drop(lines_of("x", 1), KEY)
     store = world.services.schedule_store
     schedule_id = made(world)
-    left = replace(store.schedule("default", schedule_id), schedule_id="sched_" + "1" * 32, on_clock=False)
-    assert store.create(left, 100)
-    gone = replace(left, schedule_id="sched_" + "2" * 32)
-    assert store.create(gone, 100)
+    left = replace(store.schedule("default", schedule_id), schedule_id="sched_" + "1" * 32, name="left", on_clock=False)
+    assert store.create(left, 100) == left
+    gone = replace(left, schedule_id="sched_" + "2" * 32, name="gone")
+    assert store.create(gone, 100) == gone
     assert store.delete(gone, NOW, NOW + DAY)
     world.clock.now += UNDER_WAY + 3 * HOUR
     done = sweep(world.services)
@@ -187,11 +187,29 @@ def test_a_tenant_has_no_more_schedules_than_it_may_whatever_comes_at_once(world
         schedule_id="sched_" + "1" * 32, tenant="default", name="n", expression="rate(1 hour)", timezone="UTC", created_at=NOW,
         completion_window="24h", members="{}", digest="d", overlap="skip", fired_for=NOW, input_key=KEY,
     )  # fmt: skip
-    assert store.create(one, 1)
-    assert store.create(one, 1)  # the same request again
-    assert not store.create(replace(one, schedule_id="sched_" + "2" * 32), 1)
+    assert store.create(one, 1) == one
+    assert store.create(one, 1) == one  # the same request again
+    two = replace(one, schedule_id="sched_" + "2" * 32, name="m")
+    assert store.create(two, 1) is None
     store.delete(one, NOW, NOW + DAY)
-    assert store.create(replace(one, schedule_id="sched_" + "2" * 32), 1)
+    assert store.create(two, 1) == two
+
+
+def test_a_name_is_recorded_with_its_schedule_and_freed_with_its_end(world: World) -> None:
+    store = world.services.schedule_store
+    schedule_id = made(world)
+    one = store.schedule("default", schedule_id)
+    same_name = replace(one, schedule_id="sched_" + "2" * 32, on_clock=False)
+    assert store.create(same_name, 100) == store.named("default", one.name) == one
+    assert [each.schedule_id for each in store.schedules("default")] == [schedule_id]
+    assert store.named("other", one.name) is store.named("default", "hourl") is None
+    assert not store.delete(one, NOW, NOW + DAY, if_off_clock=True)
+    assert store.delete(one, NOW, NOW + DAY)
+    assert store.named("default", one.name) is None
+    assert store.create(same_name, 100) == same_name
+    assert not store.delete(one, NOW, NOW + DAY)  # which frees no name that is another's by now
+    assert store.named("default", one.name) == same_name
+    assert store.delete(same_name, NOW, NOW + DAY, if_off_clock=True)
 
 
 def test_a_spent_budget_refuses_the_batch_of_a_firing_and_warns(world: World) -> None:

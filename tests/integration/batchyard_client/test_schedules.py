@@ -8,6 +8,7 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec.structs import replace
 
 from batchyard import services
 from batchyard.api import api_keys
@@ -88,6 +89,62 @@ def test_a_schedule_is_made_shown_listed_run_and_deleted(
     for _ in range(2):
         said(capsys, "delete", schedule_id)
     assert json.loads(said(capsys, "list", "--json")) == []
+
+
+def test_a_schedule_is_made_once_and_goes_by_its_name(made: MemoryServices, capsys: pytest.CaptureFixture[str]) -> None:
+    create = ["create", "nightly", "inbox/default/daily.jsonl", *CRON]
+    schedule_id = said(capsys, *create, "-q").strip()
+    assert [*made.schedule_store.known] == [schedule_id]
+    assert json.loads(said(capsys, *create, "-q", "--json"))["id"] == schedule_id
+    assert main(["schedule", *create, "--hours", "01:00-05:00"]) == 3
+    assert schedule_id in " ".join(capsys.readouterr().err.split())
+    ids = []
+    for named in ("nightly", schedule_id):
+        ids.append(said(capsys, "run", named).strip())
+        made.batch_store.batches[ids[-1]] = replace(made.batch_store.batches[ids[-1]], status="failed")
+    for command in ("show", "batches"):
+        assert said(capsys, command, "nightly") == said(capsys, command, schedule_id)
+    assert main(["schedule", "show", "daily"]) == 3
+    assert "no schedule with the id or name 'daily'" in " ".join(capsys.readouterr().err.split())
+    said(capsys, "delete", "nightly")
+    assert json.loads(said(capsys, "list", "--json")) == []
+    assert {each["batch_id"] for each in json.loads(said(capsys, "batches", schedule_id, "--json"))} == {*ids}
+    assert said(capsys, *create, "-q").strip() != schedule_id
+
+
+def test_a_schedule_shows_every_option_that_it_was_given(
+    made: MemoryServices, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {
+        "--overlap": "queue", "--hours": "22:00-06:00", "--min-lines": "2", "--min-bytes": "3", "--start-at-lines": "40",
+        "--start-at-bytes": "50", "--max-wait": "600", "--window": "24h", "--metadata": "team=support",
+        "--on-invalid": "skip", "--accept": '{"not_empty": true}', "--max-cost": "5", "--provider": "127.0.0.1",
+    }  # fmt: skip
+    said(
+        capsys,
+        "create",
+        "tickets",
+        "gather/default/tickets",
+        *CRON,
+        *(word for pair in options.items() for word in pair),
+    )
+    shown = said(capsys, "show", "tickets").splitlines()[2:]
+    assert sorted(shown) == sorted([
+        "  endpoint: /v1/chat/completions", "  completion_window: 24h", "  overlap: queue", "  hours: 22:00-06:00",
+        "  min_lines: 2", "  min_bytes: 3", "  start_at_lines: 40", "  start_at_bytes: 50", "  max_wait: 600",
+        '  metadata: {"team":"support"}', "  on_invalid: skip", '  accept: {"not_empty":true}', "  max_cost_usd: 5.0",
+        "  provider: 127.0.0.1", "  made: 2026-09-21 14:13 UTC",
+    ])  # fmt: skip
+    (kept,) = made.schedule_store.known.values()
+    assert kept.input_prefix == "gather/default/tickets/"
+
+
+def test_a_folder_without_its_slash_is_a_folder_only_where_nothing_else_can_be_meant(
+    made: MemoryServices, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["schedule", "create", "x", "gather/default/tickets/a.jsonl", *CRON]) == 3
+    assert '{"prefix": "gather/default/tickets/"}' in capsys.readouterr().err
+    assert made.schedule_store.known == {}
 
 
 def test_each_option_of_its_batches_is_kept(made: MemoryServices, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,41 +52,41 @@ def list_(**asked: Any) -> int:  # noqa: ANN401 - as above
 
 
 @schedule.command()
-@click.argument("schedule_id")
+@click.argument("named", metavar="ID_OR_NAME")
 @with_options(COMMON)
-def show(schedule_id: str, **asked: Any) -> int:  # noqa: ANN401 - as above
-    """Show a schedule."""
+def show(named: str, **asked: Any) -> int:  # noqa: ANN401 - as above
+    """Show a schedule, with every option of its batches."""
     from . import schedules  # noqa: PLC0415 - as above
 
-    return schedules.show(schedule_id, asked)
+    return schedules.show(named, asked)
 
 
 @schedule.command("run")
-@click.argument("schedule_id")
+@click.argument("named", metavar="ID_OR_NAME")
 @with_options(COMMON)
-def run_(schedule_id: str, **asked: Any) -> int:  # noqa: ANN401 - as above
+def run_(named: str, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Fire a schedule now, wait until its batch is made, and print the id of the batch."""
     from . import schedules  # noqa: PLC0415 - as above
 
-    return schedules.run(schedule_id, asked)
+    return schedules.run(named, asked)
 
 
 @schedule.command()
-@click.argument("schedule_id")
+@click.argument("named", metavar="ID_OR_NAME")
 @with_options(COMMON)
-def delete(schedule_id: str, **asked: Any) -> int:  # noqa: ANN401 - as above
+def delete(named: str, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Delete a schedule; its batches stay, and those that run go on."""
     from . import schedules  # noqa: PLC0415 - as above
 
-    return schedules.delete(schedule_id, asked)
+    return schedules.delete(named, asked)
 
 
 @schedule.command("batches")
-@click.argument("schedule_id")
+@click.argument("named", metavar="ID_OR_NAME")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many of the newest batches.")
 @with_options(COMMON)
-def batches_(schedule_id: str, limit: int, **asked: Any) -> int:  # noqa: ANN401 - as above
+def batches_(named: str, limit: int, **asked: Any) -> int:  # noqa: ANN401 - as above
     """List the batches that a schedule made."""
     from . import schedules  # noqa: PLC0415 - as above
 
-    return schedules.batches(schedule_id, limit, asked)
+    return schedules.batches(named, limit, asked)

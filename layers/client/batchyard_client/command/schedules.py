@@ -1,5 +1,6 @@
 """What each command for schedules does."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,6 +22,20 @@ WHEN: Final = (
     "start_at_bytes", "max_wait",
 )  # fmt: skip
 OF_BATCHES: Final = ("completion_window", "metadata", "on_invalid", "accept", "max_cost_usd", "provider")
+SAID_FIRST: Final = frozenset(  # by the two lines that each schedule has
+    {
+        "id",
+        "object",
+        "name",
+        "schedule",
+        "timezone",
+        "input",
+        "next_firing_at",
+        "waits_for",
+        "last_firing",
+        "created_at",
+    }
+)
 PAGE: Final = 100
 LOOK_EVERY, MOST_LOOKS = 1.0, 120  # seconds between two looks at a firing, and looks
 
@@ -31,22 +46,39 @@ def create(name: str, source: str, asked: Mapping[str, Any]) -> int:
     options = msgspec.structs.asdict(options_of(every))
     of_batch = {each: options[each] for each in OF_BATCHES}
     body = {
-        "name": name, "input": {"prefix" if source.endswith("/") else "key": source}, **of_batch,
+        "name": name, "input": _input(source), **of_batch,
         **{each: asked[each] for each in WHEN},
     }  # fmt: skip
     given = {each: value for each, value in body.items() if value is not None}
     front = front_of(asked)
     with front.words():
         made = front.service.scheduled("POST", body=given, key=uuid.uuid4().hex)
+    if asked["quiet"] and not asked["as_json"]:
+        put(made["id"])
+        return ALL_GOOD
     return _shown(made, asked)
 
 
-def show(schedule_id: str, asked: Mapping[str, Any]) -> int:
-    """Show a schedule."""
+def _input(source: str) -> dict[str, str]:
+    """Read SOURCE: below gather/ there are folders only, but a name with a point may be a slip of who means one file."""
+    place, _, last = source.rpartition("/")
+    if place.startswith("gather/") and last and "." not in last:
+        source += "/"
+    return {"prefix" if source.endswith("/") else "key": source}
+
+
+def show(named: str, asked: Mapping[str, Any]) -> int:
+    """Show a schedule, with all that it says of its batches."""
     front = front_of(asked)
     with front.words():
-        found = front.service.scheduled("GET", _of(schedule_id))
-    return _shown(found, asked)
+        found = front.service.scheduled("GET", _of(front, named))
+    status = _shown(found, asked)
+    for name, value in () if asked["as_json"] else found.items():
+        if name not in SAID_FIRST and value is not None:
+            put(f"  {name}: {value if isinstance(value, str) else msgspec.json.encode(value).decode()}")
+    if not asked["as_json"]:
+        put(f"  made: {_time(found['created_at'])} UTC")
+    return status
 
 
 def listed(asked: Mapping[str, Any]) -> int:
@@ -67,11 +99,11 @@ def listed(asked: Mapping[str, Any]) -> int:
     return ALL_GOOD
 
 
-def run(schedule_id: str, asked: Mapping[str, Any]) -> int:
+def run(named: str, asked: Mapping[str, Any]) -> int:
     """Fire a schedule now, and wait for its batch."""
     front, key = front_of(asked), uuid.uuid4().hex
     with front.words():
-        fired = _fired(front, schedule_id, key)
+        fired = _fired(front, _of(front, named), key)
     if asked["as_json"]:
         printed(fired)
     elif fired["batch_id"]:
@@ -81,38 +113,38 @@ def run(schedule_id: str, asked: Mapping[str, Any]) -> int:
     return ALL_GOOD if fired["batch_id"] else SOME_FAILED
 
 
-def _fired(front: Front, schedule_id: str, key: str) -> dict[str, Any]:
+def _fired(front: Front, path: str, key: str) -> dict[str, Any]:
     """Ask for one firing, and look until it has ended or waits; what is asked with one key is one firing."""
-    asked = front.service.scheduled("POST", f"{_of(schedule_id)}/run", key=key)
+    asked = front.service.scheduled("POST", f"{path}/run", key=key)
     for _ in range(MOST_LOOKS):
-        found = front.service.scheduled("GET", _of(schedule_id))
+        found = front.service.scheduled("GET", path)
         last = found["last_firing"]
         if last is not None and last["id"] == asked["id"]:
             return dict(last)
         if found["waits_for"]:
             return {**asked, "state": "waiting", "reason": found["waits_for"]}
         front.sleep(LOOK_EVERY)
-    return front.service.scheduled("POST", f"{_of(schedule_id)}/run", key=key)
+    return front.service.scheduled("POST", f"{path}/run", key=key)
 
 
-def delete(schedule_id: str, asked: Mapping[str, Any]) -> int:
+def delete(named: str, asked: Mapping[str, Any]) -> int:
     """Delete a schedule."""
     front = front_of(asked)
     with front.words():
-        gone = front.service.scheduled("DELETE", _of(schedule_id))
+        gone = front.service.scheduled("DELETE", _of(front, named))
     if asked["as_json"]:
         printed(gone)
     else:
-        front.screen.say(f"{schedule_id} is deleted. Its batches stay.")
+        front.screen.say(f"{named} is deleted. Its batches stay.")
     return ALL_GOOD
 
 
-def batches(schedule_id: str, limit: int, asked: Mapping[str, Any]) -> int:
+def batches(named: str, limit: int, asked: Mapping[str, Any]) -> int:
     """List the batches of a schedule."""
     front = front_of(asked)
     with front.words():
         query = {"limit": str(min(limit, PAGE))}
-        page = front.service.scheduled("GET", f"{_of(schedule_id)}/batches", query=query)
+        page = front.service.scheduled("GET", f"{_of(front, named)}/batches", query=query)
         views = [view_of(each) for each in page["data"]]
     if asked["as_json"]:
         printed([status_rows(view) for view in views])
@@ -143,7 +175,14 @@ def _time(at: int | None) -> str:
     return "" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _of(schedule_id: str) -> str:
-    if not schedule_id:
-        raise Refused("A schedule has an id, as `batchyard schedule list` shows it.")
-    return f"/{quote(schedule_id, safe='')}"
+def _of(front: Front, named: str) -> str:
+    """Return the path of a schedule, by its id or its name."""
+    if re.fullmatch("sched_[0-9a-f]{32}", named):
+        return f"/{quote(named, safe='')}"
+    page = front.service.scheduled("GET", query={"name": named})
+    ids = [each["id"] for each in page["data"] if each["name"] == named]
+    if not ids:
+        raise Refused(
+            f"There is no schedule with the id or name '{named}'. `batchyard schedule list` shows those there are."
+        )
+    return f"/{ids[0]}"

@@ -21,7 +21,9 @@ def create_schedule(request: Request) -> dict[str, Any]:
 @router.add("GET", "/v1/schedules")
 def list_schedules(request: Request) -> dict[str, Any]:
     """ListSchedules."""
-    return requests.list_schedules(services.current(), request.tenant, request.query("after"), request.query("limit"))
+    return requests.list_schedules(
+        services.current(), request.tenant, request.query("after"), request.query("limit"), request.query("name")
+    )
 
 
 @router.add("GET", "/v1/schedules/{schedule_id}")

@@ -3,9 +3,12 @@
 import hashlib
 import re
 import secrets
+from contextlib import suppress
 from http import HTTPStatus
 from itertools import islice
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from batchyard.adapters.stores.idempotency_store import FirstUse
 from batchyard.adapters.stores.schedule_store import ENDED, Firing, Schedule
@@ -17,39 +20,67 @@ from batchyard.domain.numbers import DAY, amount
 from batchyard.gateway.paging import LIMITS, page, page_limit
 from batchyard.planning import new_batch
 from batchyard.schedules import rules
-from batchyard.schedules.firing import key_of, times_of, waits_for
+from batchyard.schedules.expression import FORMS
+from batchyard.schedules.firing import TRIES, key_of, times_of, waits_for
 from batchyard.schedules.upkeep import KEPT, discard, put_on, take_off
 from batchyard.services import Services
 
-SCHEDULE_ID: Final = r"sched_[0-9a-f]{32}"
 MOST_SCHEDULES: Final = 100  # of one tenant
+REMEDY: Final = (
+    "So says EventBridge Scheduler, which fires it. Write the times in another way, such as "
+    f"{FORMS}; if its words are about the time zone, name another one in 'timezone', such as 'Europe/Berlin'."
+)
 
 
 def create_schedule(
     services: Services, tenant: str, body: object, of_batch: rules.BatchReader, idempotency_key: str | None = None
 ) -> dict[str, Any]:
-    """Make a schedule and put it on the clock; the same Idempotency-Key gives the same schedule."""
-    digest = new_batch.fingerprint(body)
-    schedule_id = _id_of(tenant, idempotency_key)
-    wanted = rules.check(services, tenant, schedule_id, body, digest, of_batch)
-    if not services.schedule_store.create(wanted, MOST_SCHEDULES):
+    """Make a schedule and put it on the clock; the same Idempotency-Key, or name and members, give the same schedule."""
+    wanted = rules.check(services, tenant, _id_of(tenant, idempotency_key), body, new_batch.fingerprint(body), of_batch)
+    for _ in range(TRIES):
+        made = _recorded(services, wanted)
+        keep = idempotency_key is not None or made.schedule_id != wanted.schedule_id
+        with suppress(StaleRecord):  # the call that recorded it has just taken it back
+            return shape(services, made if made.on_clock else _put_on(services, made, keep=keep))
+        wanted = replace(wanted, schedule_id=_id_of(tenant, idempotency_key))
+    raise StaleRecord(f"{wanted.schedule_id}: schedules of its name come and go")
+
+
+def _recorded(services: Services, wanted: Schedule) -> Schedule:
+    """Record a schedule, or find the one that an earlier call has made of the same wish; raises ApiError 403 or 409."""
+    made = services.schedule_store.create(wanted, MOST_SCHEDULES)
+    if made is None:
         message = f"There are {MOST_SCHEDULES} schedules already, the most there may be. Delete one first."
         raise ApiError(HTTPStatus.FORBIDDEN, message, code="schedules_limit_exceeded")
-    made = services.schedule_store.schedule(tenant, schedule_id)
-    if made.digest != digest or made.deleted_at is not None:
+    if made.schedule_id != wanted.schedule_id:
+        if rules.content(made) == rules.content(wanted):
+            return made
+        message = (
+            f"The name '{made.name}' is that of the schedule {made.schedule_id}, which has other members. "
+            f"Choose another name, or first delete that one (DELETE /v1/schedules/{made.schedule_id})."
+        )
+        raise ApiError(HTTPStatus.CONFLICT, message, code="schedule_exists", param="name")
+    if made.digest != wanted.digest or made.deleted_at is not None:
         message = (
             "This Idempotency-Key made another schedule, or one that was deleted. Use a new key for a new schedule."
         )
         raise ApiError(HTTPStatus.CONFLICT, message, code="idempotency_key_reused")
+    return made
+
+
+def _put_on(services: Services, made: Schedule, *, keep: bool) -> Schedule:
+    """Put a new schedule on the clock, or take it back, unless a call with its key may come again, or it is another's."""
     try:
-        return shape(services, made if made.on_clock else put_on(services, made))
+        return put_on(services, made)
     except StoreError:
-        if idempotency_key is None:  # the caller cannot name it again; what AWS may have made, the sweep takes off
-            services.schedule_store.delete(made, services.now(), services.now() + KEPT)
+        if not keep:  # what AWS may have made, the sweep takes off; what another call put on the clock stays
+            services.schedule_store.delete(made, services.now(), services.now() + KEPT, if_off_clock=True)
         raise
     except InvalidSchedule as error:
         discard(services, made)
-        raise invalid_request(BatchError("invalid_value", f"'schedule' cannot be read: {error}", "schedule")) from error
+        said = str(error).rstrip(".")
+        message = f"'schedule' cannot be read: {said}. {REMEDY}"
+        raise invalid_request(BatchError("invalid_value", message, "schedule")) from error
 
 
 def _id_of(tenant: str, idempotency_key: str | None) -> str:
@@ -59,9 +90,12 @@ def _id_of(tenant: str, idempotency_key: str | None) -> str:
     return f"sched_{digest.hexdigest()[:32]}"
 
 
-def list_schedules(services: Services, tenant: str, after: str | None, limit: str | None) -> dict[str, Any]:
-    """List the tenant's schedules, newest first, behind the schedule `after`."""
+def list_schedules(
+    services: Services, tenant: str, after: str | None, limit: str | None, name: str | None = None
+) -> dict[str, Any]:
+    """List the tenant's schedules, newest first, behind the schedule `after`; only that of a name, if there is one."""
     count, every = page_limit(limit, *LIMITS), services.schedule_store.schedules(tenant)
+    every = [each for each in every if name in {None, each.name}]
     ids = [each.schedule_id for each in every]
     if after is not None and after not in ids:
         raise unknown(after)
@@ -117,8 +151,8 @@ def _begun(services: Services, schedule: Schedule, key: str) -> Firing:
 def schedule_batches(
     services: Services, tenant: str, schedule_id: str, after: str | None, limit: str | None
 ) -> dict[str, Any]:
-    """List the batches that a schedule made, newest firing first, behind the batch `after`."""
-    schedule, count = _own(services, tenant, schedule_id), page_limit(limit, *LIMITS)
+    """List the batches that a schedule made, newest firing first, behind the batch `after`; also of a deleted one."""
+    schedule, count = _any(services, tenant, schedule_id), page_limit(limit, *LIMITS)
     behind = _firing_of(services, schedule, after) if after is not None else None
     ids = (each.batch_id for each in services.schedule_store.firings(schedule, behind) if each.batch_id)
     found = list(islice((batch for each in ids if (batch := services.batch_store.find_batch(each))), count + 1))
@@ -183,7 +217,7 @@ def unknown(schedule_id: str) -> ApiError:
 
 def _any(services: Services, tenant: str, schedule_id: str) -> Schedule:
     """Read a schedule of the tenant, also one that was deleted; raises ApiError 404."""
-    if not re.fullmatch(SCHEDULE_ID, schedule_id):
+    if not re.fullmatch(rules.SCHEDULE_ID, schedule_id):
         raise unknown(schedule_id)
     try:
         return services.schedule_store.schedule(tenant, schedule_id)

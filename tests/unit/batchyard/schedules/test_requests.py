@@ -70,7 +70,7 @@ def test_a_schedule_is_made_put_on_the_clock_and_shown(services: MemoryServices)
 def test_a_schedule_for_any_urls_is_shown_so(services: MemoryServices) -> None:
     shown = made(services, endpoint="*")
     assert requests.retrieve_schedule(services, "default", shown["id"])["endpoint"] == "*"
-    assert made(services, endpoint="/v1/responses")["endpoint"] == "/v1/responses"
+    assert made(services, name="b", endpoint="/v1/responses")["endpoint"] == "/v1/responses"
 
 
 def test_a_rate_is_told_to_aws_with_its_first_time(services: MemoryServices) -> None:
@@ -101,7 +101,13 @@ def test_a_rate_is_told_to_aws_with_its_first_time(services: MemoryServices) -> 
         ({"input": {"key": "inbox/other/x.jsonl"}}, "input.key", "below inbox/default/ or files/default/"),
         ({"input": {"key": "x" * 2000}}, "input.key", "at most 1024 bytes"),
         ({"input": {"prefix": "gather/other/x/"}}, "input.prefix", "gather/default/<name>/"),
-        ({"input": {"prefix": "gather/default/x"}}, "input.prefix", "with the slash at its end"),
+        ({"input": {"prefix": "gather/default/x"}}, "input.prefix", "with the slash at its end: write 'gather/default/x/'"),
+        ({"input": {"key": "gather/default/x"}}, "input.key", '{"prefix": "gather/default/x/"}'),
+        ({"input": {"key": "gather/default/x/"}}, "input.key", '{"prefix": "gather/default/x/"}'),
+        ({"input": {"key": "gather/other/x"}}, "input.key", "files/default/.$"),
+        ({"schedule": "cron(0 0 31 2 ? *)"}, "schedule", "never fires: there is no such time"),
+        ({"schedule": "at(2027-03-28T02:30:00)"}, "schedule", "does not exist in Europe/Berlin"),
+        ({"timezone": "posix/Europe/Berlin"}, "timezone", "of the IANA"),
         ({"input": {"prefix": 7}}, "input.prefix", "must be a string"),
         ({"min_lines": 5}, "min_lines", "goes with a folder"),
         ({"input": {"prefix": "gather/default/x/"}, "min_lines": 0}, "min_lines", "from 1 to"),
@@ -128,7 +134,9 @@ def test_what_cannot_be_is_refused_with_the_member_and_the_remedy(
 
 def test_what_aws_cannot_read_is_refused_with_its_words_and_leaves_nothing(services: MemoryServices) -> None:
     services.schedule_clock.refuses = "Invalid Schedule Expression cron(0 2 * * ? *)."
-    with pytest.raises(ApiError, match="cannot be read: Invalid Schedule Expression") as caught:
+    with pytest.raises(
+        ApiError, match=r"cannot be read: Invalid Schedule Expression .* such as rate\(1 day\)"
+    ) as caught:
         made(services)
     assert (caught.value.status, caught.value.param) == (400, "schedule")
     assert requests.list_schedules(services, "default", None, None)["data"] == []
@@ -154,20 +162,21 @@ def test_another_tenants_schedule_is_not_there(services: MemoryServices) -> None
 
 
 def test_a_tenant_has_so_many_schedules_and_no_more(services: MemoryServices) -> None:
-    ids = [made(services)["id"] for _ in range(MOST_SCHEDULES)]
+    ids = [made(services, name=f"n{at}")["id"] for at in range(MOST_SCHEDULES)]
     with pytest.raises(ApiError, match="the most there may be") as caught:
-        made(services)
+        made(services, name="another")
+    assert made(services, name="n7")["id"] == ids[7]
     assert (caught.value.status, caught.value.code) == (403, "schedules_limit_exceeded")
     made(services, "other", input={"key": "inbox/other/x.jsonl"})
     requests.delete_schedule(services, "default", ids[0])
-    made(services)
+    made(services, name="another")
 
 
 def test_the_list_has_pages(services: MemoryServices) -> None:
     ids = set[str]()
-    for _ in range(5):
+    for at in range(5):
         services.wait(1)
-        ids.add(made(services)["id"])
+        ids.add(made(services, name=f"n{at}")["id"])
     first = requests.list_schedules(services, "default", None, "3")
     rest = requests.list_schedules(services, "default", first["last_id"], "3")
     assert (first["has_more"], rest["has_more"]) == (True, False)
@@ -183,6 +192,43 @@ def test_the_same_idempotency_key_gives_the_same_schedule_and_another_body_none(
     assert caught.value.code == "idempotency_key_reused"
 
 
+def test_a_name_is_that_of_one_schedule_of_its_tenant(services: MemoryServices) -> None:
+    one = made(services)
+    same: dict[str, Any] = {"metadata": {"who": "me"}, "on-invalid": None, "on_invalid": "skip"}
+    for key in (None, "k1", "k1"):
+        assert made(services, key=key, **same)["id"] == one["id"]
+    with pytest.raises(ApiError) as caught:
+        made(services, schedule="rate(1 day)")
+    error = caught.value
+    assert (error.status, error.code, error.param) == (409, "schedule_exists", "name")
+    assert one["id"] in str(error)
+    assert "first delete that one" in str(error)
+    with pytest.raises(ApiError, match="which has other members"):
+        made(services, metadata={"who": "you"})
+    assert made(services, "other", input={"key": "inbox/other/x"})["id"] != one["id"]
+    assert [*services.schedule_clock.on].count(one["id"]) == 1
+    requests.delete_schedule(services, "default", one["id"])
+    assert made(services, schedule="rate(1 day)")["id"] != one["id"]
+
+
+def test_a_schedule_is_found_by_its_name(services: MemoryServices) -> None:
+    one = made(services)
+    made(services, name="another")
+    for name, found in (("nightly", [one]), ("nightl", []), ("", [])):
+        assert requests.list_schedules(services, "default", None, None, name)["data"] == found
+    assert requests.list_schedules(services, "other", None, None, "nightly")["data"] == []
+    with pytest.raises(ApiError, match="look like the id"):
+        made(services, name=one["id"])
+
+
+def test_a_schedule_that_aws_could_not_take_leaves_its_name_free(services: MemoryServices) -> None:
+    services.schedule_clock.refuses = "Invalid Schedule Expression cron(0 2 * * ? *)."
+    with pytest.raises(ApiError, match="cannot be read"):
+        made(services)
+    services.schedule_clock.refuses = ""
+    assert made(services, schedule="rate(1 day)")["schedule"] == "rate(1 day)"
+
+
 def test_deleting_is_harmless_twice_and_leaves_the_batch_alone(services: MemoryServices) -> None:
     schedule_id = made(services, schedule="rate(1 hour)")["id"]
     services.wait(HOUR)
@@ -196,6 +242,9 @@ def test_deleting_is_harmless_twice_and_leaves_the_batch_alone(services: MemoryS
     assert trigger(services, event(schedule_id, "2026-09-21T16:13:20Z")) is None
     with pytest.raises(ApiError, match="No schedule found"):
         requests.retrieve_schedule(services, "default", schedule_id)
+    assert [each["id"] for each in requests.schedule_batches(services, "default", schedule_id, None, None)["data"]] == [
+        batch_id
+    ]
 
 
 def event(schedule_id: str, at: str) -> dict[str, str]:

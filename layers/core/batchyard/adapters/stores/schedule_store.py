@@ -13,6 +13,7 @@ from batchyard.domain.errors import StaleRecord
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+NOT_NAMED: Final = "attribute_not_exists(schedule_id)"  # the condition of a name: no schedule has it
 ALL: Final = "SCHEDULES"  # the name of all schedules in the index: the sweep's list
 BEGAN, WAITING, MAKING, ENDED = "began", "waiting", "making", "ended"
 
@@ -89,16 +90,30 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
 class ScheduleStore(Table):
     """Read and write the records of schedules and firings; every change is conditional."""
 
-    def create(self, schedule: Schedule, most: int) -> bool:
-        """Record and count a new schedule; False if its tenant has `most` of them, and the schedule is none of these."""
+    def create(self, schedule: Schedule, most: int) -> Schedule | None:
+        """Record, count and name a new schedule and return it, or else the one that has its id or its name.
+
+        None if its tenant has `most` schedules, and none of these.
+        """
         key, fits = _key(schedule), "attribute_not_exists(#schedules) OR #schedules < :most"
         counted = changing(_count_key(schedule.tenant), {}, fits, {":most": most}, adds={"schedules": 1})
         listed = {"gsi1pk": ALL, "gsi1sk": f"{schedule.tenant}#{schedule.schedule_id}"}
         try:
-            self._together({"Put": self._putting(key, {**members(schedule), **listed}, NEW)}, self._update(counted))
+            self._together(
+                {"Put": self._putting(key, {**members(schedule), **listed}, NEW)},
+                self._update(counted),
+                {"Put": self._putting(_name_key(schedule), {"schedule_id": schedule.schedule_id}, NOT_NAMED)},
+            )
         except StaleRecord:
-            return bool(self._find(key))
-        return True
+            found = self._find(key)
+            return msgspec.convert(found, Schedule) if found else self.named(schedule.tenant, schedule.name)
+        return schedule
+
+    def named(self, tenant: str, name: str) -> Schedule | None:
+        """Read the schedule of this name; None if the tenant has none."""
+        holder = self._find(_name_key_of(tenant, name)).get("schedule_id")
+        found = self._find(_key_of(tenant, holder)) if holder else {}
+        return msgspec.convert(found, Schedule) if found else None
 
     def schedule(self, tenant: str, schedule_id: str) -> Schedule:
         """Read a schedule, also a deleted one; raises NotFound."""
@@ -122,15 +137,20 @@ class ScheduleStore(Table):
         kept = f"{THERE} AND attribute_not_exists(deleted_at)"
         return msgspec.convert(self._change(changing(_key(schedule), {"on_clock": True}, kept)), Schedule)
 
-    def delete(self, schedule: Schedule, now: int, expires_at: int) -> bool:
-        """Record that a schedule is deleted, and count it no more; False if that was done before."""
+    def delete(self, schedule: Schedule, now: int, expires_at: int, *, if_off_clock: bool = False) -> bool:
+        """Record that a schedule is deleted, count it no more and free its name; False if that was done before.
+
+        With `if_off_clock`, also False if the schedule is on the clock.
+        """
         gone = {"deleted_at": now, "expires_at_ttl": expires_at}
-        kept = f"{THERE} AND attribute_not_exists(deleted_at)"
+        kept = f"{THERE} AND attribute_not_exists(deleted_at)" + (" AND on_clock = :off" if if_off_clock else "")
         try:
             self._together(
-                self._update(changing(_key(schedule), gone, kept)),
+                self._update(changing(_key(schedule), gone, kept, {":off": False} if if_off_clock else {})),
                 self._update(changing(_count_key(schedule.tenant), {}, ANY, adds={"schedules": -1})),
-            )
+                self._update(changing(_name_key(schedule), {"expires_at_ttl": now}, "schedule_id = :own",
+                                      {":own": schedule.schedule_id}, removed=["schedule_id"])),
+            )  # fmt: skip
         except StaleRecord:
             return False
         return True
@@ -208,6 +228,14 @@ def _key_of(tenant: str, schedule_id: str) -> dict[str, str]:
 
 def _count_key(tenant: str) -> dict[str, str]:
     return {"pk": f"SCHEDULES#{tenant}", "sk": "COUNT"}
+
+
+def _name_key(schedule: Schedule) -> dict[str, str]:
+    return _name_key_of(schedule.tenant, schedule.name)
+
+
+def _name_key_of(tenant: str, name: str) -> dict[str, str]:
+    return {"pk": f"SCHEDULES#{tenant}", "sk": f"NAME#{name}"}
 
 
 def _firing_key(schedule: Schedule, key: str) -> dict[str, str]:
