@@ -406,6 +406,78 @@ def test_keys_are_made_shown_once_and_revoked_and_a_key_without_the_right_only_l
     visit.complaints.clear()  # a browser complains of each request that it could not send
 
 
+def test_schedules_are_listed_run_looked_at_and_deleted(visit: Visit, stack: RunningStack) -> None:
+    page, key = visit.page, "files/default/console-nightly.jsonl"
+    stack.clients.s3.put_object(Bucket=stack.doors["bucket"], Key=key, Body=rows(2))
+    nightly = scheduled(
+        stack, "nightly", {"key": key}, hours="00:00-23:59", overlap="queue", metadata={"team": "support"}
+    )
+    scheduled(stack, "tickets", {"prefix": "gather/default/console-tickets/"}, min_lines=100, max_wait=172_800)
+    visit.open("Schedules")
+    row = page.get_by_role("row", name="nightly")
+    expect(row).to_contain_text("cron(0 2 * * ? *)")
+    expect(row).to_contain_text("Europe/Berlin")
+    expect(row).to_contain_text("None yet")
+    page.get_by_role("button", name="Run now: nightly").click()
+    page.get_by_role("button", name="Run now: tickets").click()
+    expect(row.get_by_role("link", name=re.compile("^batch_"))).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("row", name="tickets")).to_contain_text(
+        "): no new file is in gather/default/console-tickets/"
+    )
+    expect(page.locator(".toast")).to_have_count(0, timeout=15_000)
+    visit.look("schedules")
+
+    page.get_by_role("link", name="nightly", exact=True).click()
+    visit.heading("nightly")
+    expect(page.get_by_text('{"team":"support"}')).to_be_visible()
+    batches = page.get_by_role("region", name="Batches of this schedule")
+    expect(batches.get_by_text("Completed")).to_be_visible(timeout=30_000)
+    visit.look("schedule")
+    batches.get_by_role("link", name=re.compile("^batch_")).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("^batch_"))
+    visit.look("batch-of-a-schedule")
+    page.get_by_role("link", name="nightly", exact=True).click()
+    visit.heading("nightly")
+
+    page.set_viewport_size(PHONE)
+    visit.look("phone-schedule")
+    page.get_by_role("link", name="Schedules").last.click()
+    visit.heading("Schedules")
+    visit.look("phone-schedules")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+    page.get_by_role("button", name="Delete tickets").click()
+    page.get_by_role("dialog").get_by_role("button", name="Go back").click()
+    expect(page.get_by_role("row", name="tickets")).to_be_visible()
+    for name in ("tickets", "nightly"):
+        page.get_by_role("button", name=f"Delete {name}").click()
+        visit.look("schedule-delete")
+        page.get_by_role("dialog").get_by_role("button", name="Delete the schedule").click()
+        expect(page.get_by_role("row", name=name)).to_have_count(0)
+    expect(page.get_by_text("No schedules yet")).to_be_visible()
+    visit.look("schedules-none")
+    page.goto(f"{stack.doors['console_url']}#/schedules/{nightly}")
+    expect(page.get_by_text("This schedule was deleted")).to_be_visible()
+    expect(batches.get_by_text("Completed")).to_be_visible()
+    visit.look("schedule-deleted")
+    assert [text for text in visit.complaints if "404" not in text] == []
+    visit.complaints.clear()  # a browser complains of each 404
+
+
+def scheduled(stack: RunningStack, name: str, source: dict[str, str], **members: Any) -> str:
+    """Make a schedule, which fires at night alone, and return its id."""
+    times = {"schedule": "cron(0 2 * * ? *)", "timezone": "Europe/Berlin", "endpoint": "/v1/chat/completions"}
+    answer = httpx.post(
+        f"{stack.doors['base_url']}/schedules",
+        json={"name": name, "input": source, **times, **members},
+        headers={"Authorization": f"Bearer {stack.doors['api_key']}"},
+        timeout=30,
+    )
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["id"])
+
+
 @pytest.mark.parametrize("look", ["dark", "phone"])
 def test_each_page_is_sound_in_the_dark_and_on_a_phone(
     chromium: Browser, stack: RunningStack, ended: str, look: str

@@ -6,6 +6,7 @@ import { field, keepTimesTrue, loading, problem } from "./parts.js";
 
 const PAGES = {
   batches: ["Batches", () => import("./pages/batches.js")],
+  schedules: ["Schedules", () => import("./pages/schedules.js")],
   new: ["New", () => import("./pages/new.js")],
   files: ["Files", () => import("./pages/files.js")],
   usage: ["Usage", () => import("./pages/usage.js")],
@@ -31,7 +32,7 @@ function frame(name) {
   const link = (to) => h("a", { href: `#/${to}`, "aria-current": to === name ? "page" : null }, PAGES[to][0]);
   show(top,
     h("a", { class: "brand", href: "#/batches" }, h("span", { class: "mark", "aria-hidden": "true" }), "Batchyard"),
-    h("nav", { "aria-label": "Pages" }, ["batches", "files", "usage", "webhooks", "keys"].map(link)),
+    h("nav", { "aria-label": "Pages" }, ["batches", "schedules", "files", "usage", "webhooks", "keys"].map(link)),
     h("a", { class: "button primary new", href: "#/new", "aria-current": name === "new" ? "page" : null }, "New"),
     h("button", { type: "button", class: "quiet", on: { click: () => signOut() } }, "Sign out"));
   top.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone

@@ -8,6 +8,7 @@ import { live, lookNow } from "../live.js";
 import { ENDED, act, badge, bar, empty, field, loading, problem, progressWords, save, say, since, statusOf, sure, table } from "../parts.js";
 
 const SHARDS = 50;
+const schedules = new Map(); // what each is called, by its id
 const VIEWS = { "": "Overview", lines: "Lines", shards: "Shards", details: "Details" };
 
 export async function open(main, { rest: [id, view = ""], search, signal }) {
@@ -17,7 +18,10 @@ export async function open(main, { rest: [id, view = ""], search, signal }) {
   show(body, loading());
   const failed = (error) => show(body, error.status === 404 ? empty("No such batch", "It was never there, or its record has expired.", h("a", { class: "button", href: "#/batches" }, "All batches")) : problem(error));
   document.title = `${id.slice(0, 14)}… · Batchyard`;
-  const header = (batch) => show(head, heading(batch, view), batch.paused && !ENDED.has(batch.status) ? pause(batch) : null);
+  const header = (batch) => {
+    show(head, heading(batch, view), batch.paused && !ENDED.has(batch.status) ? pause(batch) : null);
+    if (batch.schedule && !schedules.has(batch.schedule)) named(batch.schedule, signal).then(() => signal.aborted || header(batch));
+  };
   const ended = (value) => ENDED.has((Array.isArray(value) ? value[0] : value).status);
   if (view === "lines") {
     const { openLines } = await import("./lines.js");
@@ -39,12 +43,22 @@ export async function open(main, { rest: [id, view = ""], search, signal }) {
   }
 }
 
+/** Find out what a schedule is called; one that was deleted goes by its id. */
+async function named(id, signal) {
+  try {
+    schedules.set(id, (await get(`schedules/${id}`, { signal })).name);
+  } catch (error) {
+    if (error.name !== "AbortError") schedules.set(id, id);
+  }
+}
+
 function heading(batch, view) {
   return [
     h("nav", { "aria-label": "Where you are", class: "crumbs" }, h("a", { href: "#/batches" }, "Batches"), h("span", { "aria-hidden": "true" }, "/")),
     h("div", { class: "title" },
       h("h1", { tabindex: "-1", class: "mono long" }, batch.id), badge(statusOf(batch)),
       h("div", { class: "actions" }, acts(batch))),
+    batch.schedule ? h("p", { class: "by soft" }, "Made by the schedule ", h("a", { href: `#/schedules/${batch.schedule}` }, schedules.get(batch.schedule) ?? batch.schedule)) : null,
     h("nav", { class: "tabs", "aria-label": "Views of this batch" }, Object.entries(VIEWS).map(([name, words]) =>
       h("a", { href: `#/batches/${batch.id}${name ? `/${name}` : ""}`, "aria-current": name === view ? "page" : null }, words))),
   ];
@@ -196,6 +210,7 @@ function details(batch) {
   const rows = [["Input", batch.input_file_id], ["Endpoint", batch.endpoint], ["Model", batch.model], ["Providers", batch.providers?.join(", ") ?? batch.provider], ["Window", batch.completion_window], ["Created", when(batch.created_at)],
     ["Begun", when(batch.in_progress_at)], ["Ended", when(endOf(batch))], ["Due", when(batch.expires_at)], ["Bad lines", batch.on_invalid === "skip" ? "are skipped" : "refuse the batch"],
     ["Most it may cost", batch.max_cost_usd == null ? null : money(batch.max_cost_usd)], ["Accepts", batch.accept ? JSON.stringify(batch.accept) : null],
+    ["Schedule", batch.schedule ? h("a", { class: "mono", href: `#/schedules/${batch.schedule}` }, batch.schedule) : null],
     ["Retries", batch.retry_of ? h("a", { class: "mono", href: `#/batches/${batch.retry_of}` }, batch.retry_of) : null],
     ...Object.entries(batch.metadata ?? {}).map(([name, value]) => [`Metadata: ${name}`, value])];
   return [

@@ -29,15 +29,15 @@ export async function open(main, { search, signal }) {
   else pages(list, signal);
 }
 
-function pages(list, signal) {
+export function pages(list, signal, { from = "batches", none = nothing } = {}) {
   let turned = new AbortController();
   const turn = (cursors) => {
     turned.abort();
     turned = new AbortController();
     const stop = AbortSignal.any([signal, turned.signal]);
-    const path = query("batches", { limit: SHOWN, after: cursors.at(-1) });
+    const path = query(from, { limit: SHOWN, after: cursors.at(-1) });
     const draw = (page) => {
-      if (!page.data.length && !cursors.length) return show(list, nothing());
+      if (!page.data.length && !cursors.length) return show(list, none());
       const first = cursors.length * SHOWN;
       show(list, rows(page.data),
         page.has_more || cursors.length
