@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from batchyard.adapters.schedule_clock import ScheduleClock
-from batchyard.adapters.stores.schedule_store import ENDED, MAKING, WAITING, Firing, Schedule, ScheduleStore
+from batchyard.adapters.stores.schedule_record import ENDED, MAKING, WAITING, Firing, Schedule
+from batchyard.adapters.stores.schedule_store import CHANGED, ScheduleStore
 from batchyard.domain.errors import InvalidSchedule, NotFound, StaleRecord
 
 
@@ -42,9 +43,26 @@ class MemoryScheduleStore(ScheduleStore):
         return iter([each for each in self.known.values() if each.schedule_id not in self.gone])
 
     def note_clock(self, schedule: Schedule) -> Schedule:
-        if self.known[schedule.schedule_id].deleted_at is not None:
+        self._same(schedule)
+        return self._changed(schedule, on_clock=True, doubted_at=None)
+
+    def doubt_clock(self, schedule: Schedule, now: int) -> Schedule:
+        revision = self._same(schedule).revision + 1
+        return self._changed(schedule, on_clock=False, doubted_at=now, revision=revision)
+
+    def change(self, schedule: Schedule, new: Schedule, now: int) -> Schedule:  # noqa: ARG002 - a name's record expires by it
+        there, holder = self._same(schedule), self.named(schedule.tenant, new.name)
+        if holder is not None and holder.schedule_id != schedule.schedule_id:
+            raise StaleRecord(new.name)
+        told = {name: getattr(new, name) for name in CHANGED}
+        doubted_at = None if new.on_clock else there.doubted_at
+        return self._changed(schedule, **told, revision=there.revision + 1, doubted_at=doubted_at)
+
+    def _same(self, schedule: Schedule) -> Schedule:
+        there = self.known[schedule.schedule_id]
+        if there.deleted_at is not None or there.revision != schedule.revision:
             raise StaleRecord(schedule.schedule_id)
-        return self._changed(schedule, on_clock=True)
+        return there
 
     def delete(self, schedule: Schedule, now: int, expires_at: int, *, if_off_clock: bool = False) -> bool:
         there = self.known[schedule.schedule_id]
@@ -78,8 +96,8 @@ class MemoryScheduleStore(ScheduleStore):
     def wait(self, schedule: Schedule, firing: Firing, reason: str) -> None:
         self._settle(schedule, firing, {"state": WAITING, "reason": reason}, {"waits_for": reason})
 
-    def make(self, schedule: Schedule, firing: Firing) -> None:
-        self._settle(schedule, firing, {"state": MAKING}, {})
+    def make(self, schedule: Schedule, firing: Firing, content: str) -> None:
+        self._settle(schedule, firing, {"state": MAKING, "content": content}, {})
 
     def end(self, schedule: Schedule, firing: Firing, batch_id: str | None, reason: str | None) -> None:
         made = {"last_batch_id": batch_id, "last_batch_of": firing.key} if batch_id else {}
@@ -106,16 +124,23 @@ class MemoryScheduleStore(ScheduleStore):
 
 
 class MemoryScheduleClock(ScheduleClock):
-    """The schedules on the clock, and from when on each fires; `refuses` is why the next one cannot be read."""
+    """The schedules on the clock, with their times, and from when on each fires; `refuses` is why none can be read."""
 
     def __init__(self) -> None:
         self.on: dict[str, int | None] = {}
-        self.refuses = ""
+        self.times: dict[str, tuple[str, str]] = {}
+        self.refuses = self.refuses_changes = ""
 
     def put(self, schedule: Schedule, start: int | None) -> None:
-        if self.refuses:
-            raise InvalidSchedule(self.refuses)
-        self.on[schedule.schedule_id] = start
+        refuses = self.refuses or self.refuses_changes
+        if refuses and (
+            self.refuses or self.times.get(schedule.schedule_id) != (schedule.expression, schedule.timezone)
+        ):
+            raise InvalidSchedule(refuses)
+        if schedule.schedule_id not in self.on or schedule.revision:  # as AWS, which refuses to make what is there
+            self.on[schedule.schedule_id] = start
+            self.times[schedule.schedule_id] = (schedule.expression, schedule.timezone)
 
     def remove(self, schedule: Schedule) -> None:
         self.on.pop(schedule.schedule_id, None)
+        self.times.pop(schedule.schedule_id, None)

@@ -16,7 +16,7 @@ from batchyard.domain.errors import ApiError, BatchyardError, StoreError
 from batchyard.domain.numbers import HOUR, MINUTE
 from batchyard.recovery.missed_firings import see_to_schedules
 from batchyard.recovery.sweep_run import SweepRun
-from batchyard.schedules import requests
+from batchyard.schedules import changes, requests
 from batchyard.schedules.firing import LATE
 from batchyard.schedules.trigger import trigger
 from batchyard.schedules.upkeep import UNDER_WAY
@@ -303,6 +303,46 @@ def test_two_calls_that_make_the_same_schedule_make_one_wherever_the_first_is_st
         assert [*stack.plain.schedule_clock.on] == [second[-1]["id"]]
         with pytest.raises(ApiError, match="which has other members"):
             requests.create_schedule(stack.plain, "default", {**stack.members, "schedule": "rate(1 day)"}, of_schedule)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("meanwhile", ["change", "delete"])
+def test_wherever_a_change_is_struck_the_clock_has_the_times_of_the_record_in_the_end(
+    meanwhile: str, kind: str, after: bool
+) -> None:
+    struck = 0
+    for effect in range(6):
+        stack = Stack()
+        schedule_id = stack.schedule()
+
+        def other(stack: Stack = stack, schedule_id: str = schedule_id) -> None:
+            if meanwhile == "delete":
+                requests.delete_schedule(stack.plain, "default", schedule_id)
+            else:
+                _change(stack.plain, schedule_id, schedule="rate(3 hours)", metadata={"by": "the other"})
+
+        stack.strikes.due, stack.strikes.step = Strike(kind, effect, after=after), other
+        done = False
+        with suppress(Killed, BatchyardError):
+            done = bool(_change(stack.struck, schedule_id, schedule="rate(2 hours)", name="changed"))
+        struck += len(stack.strikes.struck)
+        stack.plain.wait(UNDER_WAY)
+        stack.sweep()
+        kept = stack.plain.schedule_store.known[schedule_id]
+        if kept.deleted_at is not None:
+            assert stack.plain.schedule_clock.on == {}
+            continue
+        assert stack.plain.schedule_clock.times == {schedule_id: (kept.expression, "UTC")}
+        assert (kept.on_clock, kept.doubted_at) == (True, None)
+        changed = kept.name == "changed"
+        assert changed or not done
+        assert changed == (kept.expression == "rate(2 hours)") or kind == "overtake"  # whole, or not at all
+    assert struck == 5
+
+
+def _change(services: MemoryServices, schedule_id: str, **members: Any) -> dict[str, Any]:
+    return changes.change_schedule(services, "default", schedule_id, members, of_schedule)
 
 
 def test_a_call_that_fails_takes_no_schedule_back_that_another_call_has_answered_with() -> None:

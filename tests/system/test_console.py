@@ -439,7 +439,7 @@ def test_schedules_are_listed_run_looked_at_and_deleted(visit: Visit, stack: Run
     page.get_by_role("link", name="nightly", exact=True).click()
     visit.heading("nightly")
 
-    page.set_viewport_size(PHONE)
+    page.set_viewport_size({"width": 390, "height": 844})
     visit.look("phone-schedule")
     page.get_by_role("link", name="Schedules").last.click()
     visit.heading("Schedules")

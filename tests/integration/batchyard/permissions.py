@@ -164,6 +164,7 @@ def _table(parameters: Parameters, where: str) -> str:
 _NEEDS: Final[dict[tuple[str, str], Callable[[Parameters, str], Iterator[Permission]]]] = {
     ("scheduler", "CreateSchedule"): _schedule("CreateSchedule"),
     ("scheduler", "DeleteSchedule"): _schedule("DeleteSchedule"),
+    ("scheduler", "UpdateSchedule"): _schedule("UpdateSchedule"),
     ("s3", "HeadObject"): _read,
     ("s3", "GetObject"): _read,
     ("s3", "PutObject"): _write,

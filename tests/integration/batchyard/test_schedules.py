@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from msgspec.structs import replace
 
-from batchyard.adapters.stores.schedule_store import Firing, Schedule
+from batchyard.adapters.stores.schedule_record import Firing, Schedule
 from batchyard.api.batches import of_schedule
 from batchyard.budgets.spending import CODE
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.numbers import DAY, HOUR, MINUTE
 from batchyard.recovery.sweep import sweep
-from batchyard.schedules import requests
+from batchyard.schedules import changes, requests
 from batchyard.schedules.trigger import trigger
 from batchyard.schedules.upkeep import UNDER_WAY
 from tests.fakes.batches import NOW
@@ -146,6 +147,39 @@ def test_the_sweep_puts_a_schedule_on_the_clock_takes_one_off_and_has_what_was_m
     assert "FiringsCaughtUp" not in sweep(world.services)
 
 
+def test_a_changed_schedule_is_changed_on_the_clock_and_one_that_was_left_is_put_right_by_the_sweep(
+    world: World,
+) -> None:
+    store, schedule_id = world.services.schedule_store, made(world)
+    change = partial(changes.change_schedule, world.services, "default", schedule_id, of_batch=of_schedule)
+    shown = change(
+        {"schedule": "cron(0 2 * * ? *)", "timezone": "Europe/Berlin", "name": "nightly", "hours": "01:00-05:00"}
+    )
+    assert (shown["id"], shown["name"], shown["metadata"]) == (schedule_id, "nightly", BODY["metadata"])
+    entry = on_clock(schedule_id) or {}
+    assert (entry["ScheduleExpression"], entry["ScheduleExpressionTimezone"]) == ("cron(0 2 * * ? *)", "Europe/Berlin")
+    assert "StartDate" not in entry
+    assert entry["Target"]["DeadLetterConfig"] == {"Arn": SETTINGS.dead_letters_arn}
+    assert change({"hours": None})["hours"] is None
+    seen = store.schedule("default", schedule_id)
+    assert (store.named("default", "hourly"), store.named("default", "nightly")) == (None, seen)
+    left = store.doubt_clock(seen, world.services.now())
+    for stale in (store.note_clock, partial(store.doubt_clock, now=NOW), partial(store.change, new=seen, now=NOW)):
+        with pytest.raises(StaleRecord):
+            stale(seen)
+    world.services.schedule_clock.put(replace(left, expression="rate(1 day)"), NOW + DAY)  # and there the call died
+    world.clock.now += UNDER_WAY
+    assert sweep(world.services)["SchedulesMended"] == 1
+    assert (on_clock(schedule_id) or {})["ScheduleExpression"] == "cron(0 2 * * ? *)"
+    noted = store.schedule("default", schedule_id)
+    assert (noted.on_clock, noted.doubted_at, noted.revision) == (True, None, left.revision)
+    other = replace(noted, schedule_id="sched_" + "3" * 32, name="other")
+    assert store.create(other, 100) == other
+    with pytest.raises(StaleRecord):
+        store.change(noted, replace(noted, name="other"), NOW)
+    assert store.schedule("default", schedule_id) == noted
+
+
 def test_every_change_of_a_schedule_holds_the_record_against_what_was_read(world: World) -> None:
     store = world.services.schedule_store
     schedule_id = made(world)
@@ -161,8 +195,9 @@ def test_every_change_of_a_schedule_holds_the_record_against_what_was_read(world
     store.wait(now, first, "a reason")
     assert store.schedule("default", schedule_id).waits_for == "a reason"
     with pytest.raises(StaleRecord):
-        store.make(now, first)  # it began, and waits now
-    store.make(now, replace(first, state="waiting"))
+        store.make(now, first, "{}")  # it began, and waits now
+    store.make(now, replace(first, state="waiting"), '{"input_key": "x"}')
+    assert (store.firing(now, first.key) or first).content == '{"input_key": "x"}'
     second = replace(first, key=f"{NOW + 2 * HOUR:010}", state="ended", reason="another waits")
     store.pass_over(now, second)
     store.end(store.schedule("default", schedule_id), replace(first, state="making"), "batch_1", None)

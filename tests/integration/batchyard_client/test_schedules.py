@@ -139,6 +139,50 @@ def test_a_schedule_shows_every_option_that_it_was_given(
     assert kept.input_prefix == "gather/default/tickets/"
 
 
+def test_a_schedule_is_changed_by_what_is_named(made: MemoryServices, capsys: pytest.CaptureFixture[str]) -> None:
+    create = [
+        "create",
+        "nightly",
+        "inbox/default/daily.jsonl",
+        *CRON,
+        "--window",
+        "24h",
+        "--hours",
+        "01:00-05:00",
+        "--max-cost",
+        "5",
+    ]
+    schedule_id = said(capsys, *create, "-q").strip()
+    options = [
+        "--name",
+        "weekly",
+        "--input",
+        "gather/default/tickets",
+        "--min-lines",
+        "5",
+        "--unset",
+        "hours",
+        "--unset",
+        "max-cost-usd",
+    ]
+    told = said(capsys, "change", "nightly", "--schedule", "rate(7 days)", "--metadata", "a=b", *options)
+    assert told.startswith(f"{schedule_id}: weekly, rate(7 days) (Europe/Berlin) of gather/default/tickets/\n")
+    shown = json.loads(said(capsys, "show", "weekly", "--json"))
+    assert (shown["min_lines"], shown["hours"], shown["metadata"], shown["completion_window"]) == (
+        5,
+        None,
+        {"a": "b"},
+        "24h",
+    )
+    assert ("max_cost_usd" in shown, shown["endpoint"]) == (False, "/v1/chat/completions")
+    assert said(capsys, "change", "weekly", "--overlap", "queue", "-q").strip() == schedule_id
+    assert main(["schedule", "change", "weekly"]) == 2
+    assert "Name what is to change" in capsys.readouterr().err
+    assert main(["schedule", "change", "weekly", "--unset", "endpoint"]) == 3
+    assert "endpoint" in capsys.readouterr().err
+    assert [*made.schedule_clock.times.values()] == [("rate(7 days)", "Europe/Berlin")]
+
+
 def test_a_folder_without_its_slash_is_a_folder_only_where_nothing_else_can_be_meant(
     made: MemoryServices, capsys: pytest.CaptureFixture[str]
 ) -> None:

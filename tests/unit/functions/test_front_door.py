@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard import services
-from batchyard.adapters.stores.schedule_store import Schedule
+from batchyard.adapters.stores.schedule_record import Schedule
 from batchyard.api import api_keys, openapi
 from batchyard.api.own_routes import router
 from batchyard.costs.budget import Budget

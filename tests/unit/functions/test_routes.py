@@ -52,6 +52,7 @@ NOT_AT_A_PROVIDER = {
             ("POST", "/v1/schedules"),
             ("GET", "/v1/schedules"),
             ("GET", "/v1/schedules/{schedule_id}"),
+            ("POST", "/v1/schedules/{schedule_id}"),
             ("DELETE", "/v1/schedules/{schedule_id}"),
             ("POST", "/v1/schedules/{schedule_id}/run"),
             ("GET", "/v1/schedules/{schedule_id}/batches"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.adapters.stores.schedule_store import Firing, Schedule
+from batchyard.adapters.stores.schedule_record import Firing, Schedule
 from batchyard.domain.numbers import DAY, HOUR
 from tests.fakes.batches import NOW
 from tests.fakes.planned import INPUT
@@ -47,6 +47,14 @@ def test_a_schedule_is_shown(known: Schedule, path: Path) -> None:
     shown = body(call(path))
     (schedule,) = shown["data"] if "list" in path.name else [shown]
     assert (schedule["id"], schedule["next_firing_at"]) == (known.schedule_id, MADE + DAY)
+
+
+@samples("api", "change-schedule")
+def test_a_schedule_is_changed_on_the_clock_too_and_once(known: Schedule, at_hand: MemoryServices, path: Path) -> None:
+    answers = [body(call(path)) for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert (answers[0]["id"], answers[0]["hours"]) == (known.schedule_id, "02:00-06:00")
+    assert at_hand.schedule_clock.times[known.schedule_id] == ("cron(0 3 * * ? *)", "Europe/Berlin")
 
 
 @samples("api", "delete-schedule")

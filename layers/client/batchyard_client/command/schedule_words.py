@@ -7,11 +7,13 @@ import click
 from .cli import COMMON, SENDING, batchyard, with_options
 
 __all__ = ["batchyard"]
+WHEN_HELP = "When: 'rate(1 day)', 'cron(0 2 * * ? *)' or 'at(2026-12-31T08:00:00)'."
+ENDPOINT_HELP = "The endpoint of the requests, as /v1/chat/completions."
 OF_BATCHES = SENDING[1:7]  # those that every batch of a schedule has
 WHEN = (
-    click.option("--schedule", required=True, help="When: 'rate(1 day)', 'cron(0 2 * * ? *)' or 'at(2026-12-31T08:00:00)'."),
+    click.option("--schedule", required=True, help=WHEN_HELP),
     click.option("--timezone", help="The time zone of the clock, as Europe/Berlin; UTC where it is not named."),
-    click.option("--endpoint", required=True, help="The endpoint of the requests, as /v1/chat/completions."),
+    click.option("--endpoint", required=True, help=ENDPOINT_HELP),
     click.option("--overlap", type=click.Choice(["skip", "queue"]), help="What a firing does while the batch before runs."),
     click.option("--hours", metavar="HH:MM-HH:MM", help="The hours in which a batch may begin."),
     click.option("--min-lines", type=click.IntRange(1), help="Of a folder: no batch of fewer lines."),
@@ -20,6 +22,19 @@ WHEN = (
     click.option("--start-at-bytes", type=click.IntRange(1), help="Of a folder: so many bytes start a batch at once."),
     click.option("--max-wait", type=click.IntRange(60), metavar="SECONDS", help="Of a folder: the longest that a file waits."),
 )  # fmt: skip
+# The options of a change are those of a new schedule; what is not named stays.
+CHANGES = (
+    click.option("--name", help="Another name."),
+    click.option("--input", "source", metavar="SOURCE", help="Another object or folder, as for create."),
+    click.option("--schedule", help=WHEN_HELP),
+    click.option("--endpoint", help=ENDPOINT_HELP),
+    WHEN[1],
+    *WHEN[3:],
+    click.option("--window", help="The completion window."),
+    click.option(
+        "--unset", multiple=True, metavar="MEMBER", help="Have none of this, as --unset hours; may be repeated."
+    ),
+)
 
 
 @batchyard.group()
@@ -40,6 +55,16 @@ def create(name: str, source: str, **asked: Any) -> int:  # noqa: ANN401 - optio
     from . import schedules  # noqa: PLC0415 - the command alone needs it
 
     return schedules.create(name, source, asked)
+
+
+@schedule.command()
+@click.argument("named", metavar="ID_OR_NAME")
+@with_options(CHANGES, OF_BATCHES[:-1], COMMON)
+def change(named: str, **asked: Any) -> int:  # noqa: ANN401 - as above
+    """Change a schedule: what is named, and nothing else."""
+    from . import schedules  # noqa: PLC0415 - as above
+
+    return schedules.change(named, asked)
 
 
 @schedule.command("list")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from batchyard_client.errors import ALL_GOOD, SOME_FAILED, Refused
+from batchyard_client.errors import ALL_GOOD, SOME_FAILED, Refused, UsageFault
 from batchyard_client.front import Front
 from batchyard_client.service import view_of
 
@@ -42,17 +42,37 @@ LOOK_EVERY, MOST_LOOKS = 1.0, 120  # seconds between two looks at a firing, and 
 
 def create(name: str, source: str, asked: Mapping[str, Any]) -> int:
     """Make a schedule."""
-    every = {"estimate": True, "pack": None, "new": False, **asked}
-    options = msgspec.structs.asdict(options_of(every))
-    of_batch = {each: options[each] for each in OF_BATCHES}
-    body = {
-        "name": name, "input": _input(source), **of_batch,
-        **{each: asked[each] for each in WHEN},
-    }  # fmt: skip
-    given = {each: value for each, value in body.items() if value is not None}
     front = front_of(asked)
     with front.words():
+        given = {"name": name, "input": _input(source), **_members(asked)}
         made = front.service.scheduled("POST", body=given, key=uuid.uuid4().hex)
+    return _told(made, asked)
+
+
+def change(named: str, asked: Mapping[str, Any]) -> int:
+    """Change what is named of a schedule."""
+    given = _members(asked)
+    if asked["name"] is not None:
+        given["name"] = asked["name"]
+    if asked["source"] is not None:
+        given["input"] = _input(asked["source"])
+    given |= {member.replace("-", "_"): None for member in asked["unset"]}
+    if not given:
+        raise UsageFault("Name what is to change, as --hours 22:00-06:00 or --unset hours.")
+    front = front_of(asked)
+    with front.words():
+        changed = front.service.scheduled("POST", _of(front, named), body=given)
+    return _told(changed, asked)
+
+
+def _members(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of a schedule that the options name, beside its name and input."""
+    options = msgspec.structs.asdict(options_of({"estimate": True, "pack": None, "new": False, **asked}))
+    named = {**{each: options[each] for each in OF_BATCHES}, **{each: asked[each] for each in WHEN}}
+    return {each: value for each, value in named.items() if value is not None}
+
+
+def _told(made: Mapping[str, Any], asked: Mapping[str, Any]) -> int:
     if asked["quiet"] and not asked["as_json"]:
         put(made["id"])
         return ALL_GOOD

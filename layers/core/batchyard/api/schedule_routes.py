@@ -6,7 +6,7 @@ from batchyard import services
 from batchyard.api.batches import of_schedule
 from batchyard.api.routes import router
 from batchyard.gateway.request import Request
-from batchyard.schedules import requests
+from batchyard.schedules import changes, requests
 
 __all__ = ["router"]
 
@@ -30,6 +30,12 @@ def list_schedules(request: Request) -> dict[str, Any]:
 def retrieve_schedule(request: Request, schedule_id: str) -> dict[str, Any]:
     """RetrieveSchedule."""
     return requests.retrieve_schedule(services.current(), request.tenant, schedule_id)
+
+
+@router.add("POST", "/v1/schedules/{schedule_id}")
+def change_schedule(request: Request, schedule_id: str) -> dict[str, Any]:
+    """ChangeSchedule."""
+    return changes.change_schedule(services.current(), request.tenant, schedule_id, request.body(), of_schedule)
 
 
 @router.add("DELETE", "/v1/schedules/{schedule_id}")

@@ -1,6 +1,6 @@
 """Schedules that a call left off the clock or on it, and firings that wait, were left, or were missed by the clock."""
 
-from batchyard.adapters.stores.schedule_store import Schedule
+from batchyard.adapters.stores.schedule_record import Schedule
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.schedules.upkeep import mend, must_fire, was_missed
 

@@ -1,4 +1,4 @@
 """Batches by the clock: schedules, and the firings that make their batches.
 
-Other rooms import: requests, trigger, upkeep.
+Other rooms import: changes, requests, trigger, upkeep.
 """

@@ -9,7 +9,8 @@ from typing import Final, TypeGuard
 
 from msgspec.structs import replace
 
-from batchyard.adapters.stores.schedule_store import ENDED, MAKING, WAITING, Firing, Schedule
+from batchyard.adapters.stores.schedule_record import ENDED, MADE_OF, MAKING, WAITING, Firing, Schedule
+from batchyard.domain import nesting
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.numbers import DAY, HOUR, MINUTE
 from batchyard.observability import logger
@@ -28,7 +29,7 @@ TRIES: Final = 5  # in a row that another worker may be faster
 
 def times_of(schedule: Schedule) -> expression.Times:
     """Return the times at which a schedule fires."""
-    return expression.parse(schedule.expression, schedule.timezone, schedule.created_at)
+    return expression.parse(schedule.expression, schedule.timezone, schedule.since)
 
 
 def key_of(at: int, fired_by: str = "") -> str:
@@ -37,16 +38,16 @@ def key_of(at: int, fired_by: str = "") -> str:
 
 
 def latest_due(schedule: Schedule, now: float) -> int | None:
-    """Return the latest time before now at which the schedule was to fire; None if there was none since it was made."""
+    """Return the latest time before now at which the schedule was to fire; None if there was none since it has its times."""
     due = times_of(schedule).last(now)
-    return due if due is not None and due > schedule.created_at else None
+    return due if due is not None and due > schedule.since else None
 
 
 def tell(services: Services, tenant: str, schedule_id: str, at: int) -> Firing | None:
     """Fire a schedule for a time of the clock, and return what becomes of it; None if it is no firing of its own."""
     for _ in range(TRIES):
         schedule = _find(services, tenant, schedule_id)
-        if schedule is None:
+        if schedule is None or _is_of_other_times(services, schedule, at):
             return None
         latest = latest_due(schedule, services.now()) or at
         if services.now() - at > LATE and latest - at >= APART:
@@ -70,6 +71,21 @@ def _find(services: Services, tenant: str, schedule_id: str) -> Schedule | None:
         logger.info("a deleted schedule fires", schedule_id=schedule_id)
         return None
     return schedule
+
+
+def _is_of_other_times(services: Services, schedule: Schedule, at: int) -> bool:
+    """Tell whether the clock tells a time that a changed schedule does not have; then the sweep puts the clock right."""
+    if not schedule.revision:
+        return False
+    if at <= schedule.since:
+        return services.now() - at > LATE
+    due = times_of(schedule).last(at + APART - 1)
+    if due is not None and due > at - APART:
+        return False
+    logger.warning("the clock has other times than the schedule", scheduled_at=_utc(at))
+    if schedule.on_clock:
+        services.schedule_store.doubt_clock(schedule, services.now())
+    return True
 
 
 def start(services: Services, schedule: Schedule, key: str) -> Firing:
@@ -108,9 +124,11 @@ def go_on(services: Services, schedule: Schedule) -> Firing:
             return _end(services, schedule, firing, None, held.reason)
         if held is not None:
             return _wait(services, schedule, firing, held) if _is_news(held, firing) else firing
-        store.make(schedule, firing)
-        firing = replace(firing, state=MAKING)
-    return _end(services, schedule, firing, *make(services, schedule, firing))
+        content = nesting.encode({name: getattr(schedule, name) for name in MADE_OF})
+        store.make(schedule, firing, content)
+        firing = replace(firing, state=MAKING, content=content)
+    made_of = replace(schedule, **nesting.decode(firing.content or "{}"))  # whatever has been changed since
+    return _end(services, schedule, firing, *make(services, made_of, firing))
 
 
 def _is_news(held: Held | None, firing: Firing) -> TypeGuard[Held]:

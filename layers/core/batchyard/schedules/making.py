@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from batchyard.adapters.stores.schedule_store import Firing, Schedule
+from batchyard.adapters.stores.schedule_record import Firing, Schedule
 from batchyard.domain import nesting, object_keys
 from batchyard.domain.batch import derived_id
 from batchyard.domain.errors import NotFound

@@ -11,12 +11,11 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from batchyard.adapters.stores.idempotency_store import FirstUse
-from batchyard.adapters.stores.schedule_store import ENDED, Firing, Schedule
-from batchyard.domain import nesting
-from batchyard.domain.batch import ANY_ENDPOINT, BatchError
+from batchyard.adapters.stores.schedule_record import ENDED, Firing, Schedule
+from batchyard.domain.batch import BatchError
 from batchyard.domain.batch import shape as shape_of_batch
 from batchyard.domain.errors import ApiError, InvalidSchedule, NotFound, StaleRecord, StoreError, invalid_request
-from batchyard.domain.numbers import DAY, amount
+from batchyard.domain.numbers import DAY
 from batchyard.gateway.paging import LIMITS, page, page_limit
 from batchyard.planning import new_batch
 from batchyard.schedules import rules
@@ -55,11 +54,7 @@ def _recorded(services: Services, wanted: Schedule) -> Schedule:
     if made.schedule_id != wanted.schedule_id:
         if rules.content(made) == rules.content(wanted):
             return made
-        message = (
-            f"The name '{made.name}' is that of the schedule {made.schedule_id}, which has other members. "
-            f"Choose another name, or first delete that one (DELETE /v1/schedules/{made.schedule_id})."
-        )
-        raise ApiError(HTTPStatus.CONFLICT, message, code="schedule_exists", param="name")
+        raise name_taken(made)
     if made.digest != wanted.digest or made.deleted_at is not None:
         message = (
             "This Idempotency-Key made another schedule, or one that was deleted. Use a new key for a new schedule."
@@ -78,9 +73,22 @@ def _put_on(services: Services, made: Schedule, *, keep: bool) -> Schedule:
         raise
     except InvalidSchedule as error:
         discard(services, made)
-        said = str(error).rstrip(".")
-        message = f"'schedule' cannot be read: {said}. {REMEDY}"
-        raise invalid_request(BatchError("invalid_value", message, "schedule")) from error
+        raise refused_by_clock(error) from error
+
+
+def name_taken(holder: Schedule) -> ApiError:
+    """Make the error of a name that another schedule has."""
+    message = (
+        f"The name '{holder.name}' is that of the schedule {holder.schedule_id}, which has other members. Choose another "
+        f"name, or change that one (POST /v1/schedules/{holder.schedule_id}), or first delete it (DELETE)."
+    )
+    return ApiError(HTTPStatus.CONFLICT, message, code="schedule_exists", param="name")
+
+
+def refused_by_clock(error: InvalidSchedule) -> ApiError:
+    """Make the error of times that AWS's clock does not take."""
+    message = f"'schedule' cannot be read: {str(error).rstrip('.')}. {REMEDY}"
+    return invalid_request(BatchError("invalid_value", message, "schedule"))
 
 
 def _id_of(tenant: str, idempotency_key: str | None) -> str:
@@ -105,7 +113,7 @@ def list_schedules(
 
 def retrieve_schedule(services: Services, tenant: str, schedule_id: str) -> dict[str, Any]:
     """Show a schedule; raises ApiError 404 if the tenant has no such schedule."""
-    return shape(services, _own(services, tenant, schedule_id))
+    return shape(services, own(services, tenant, schedule_id))
 
 
 def delete_schedule(services: Services, tenant: str, schedule_id: str) -> dict[str, Any]:
@@ -120,7 +128,7 @@ def run_schedule(
     services: Services, tenant: str, schedule_id: str, idempotency_key: str | None = None
 ) -> dict[str, Any]:
     """Fire a schedule now, beside its times, and show the firing; its batch is made a moment later."""
-    schedule = _own(services, tenant, schedule_id)
+    schedule = own(services, tenant, schedule_id)
     key = key_of(services.now(), f"run-{secrets.token_hex(8)}")
     if idempotency_key is not None:
         token = _id_of(tenant, f"{schedule_id}\0run\0{idempotency_key}")
@@ -170,22 +178,10 @@ def _firing_of(services: Services, schedule: Schedule, batch_id: str) -> str:
 
 def shape(services: Services, schedule: Schedule) -> dict[str, Any]:
     """Shape a schedule as the HTTP API shows it; times are Unix seconds."""
-    members: dict[str, Any] = nesting.decode(schedule.members)
-    if (most := amount(members.get("max_cost_usd"))) is not None:
-        members["max_cost_usd"] = float(most)
     return {
         "id": schedule.schedule_id,
         "object": "schedule",
-        "name": schedule.name,
-        "schedule": schedule.expression,
-        "timezone": schedule.timezone,
-        "input": {"prefix": schedule.input_prefix} if schedule.input_prefix else {"key": schedule.input_key},
-        "completion_window": schedule.completion_window,
-        "endpoint": ANY_ENDPOINT,  # unless the members name one
-        **{name: value for name, value in members.items() if value is not None},
-        "overlap": schedule.overlap,
-        "hours": schedule.hours,
-        **nesting.decode(schedule.gathering or "{}"),
+        **rules.body_of(schedule),
         "created_at": schedule.created_at,
         "next_firing_at": times_of(schedule).next(services.now()),
         "waits_for": waits_for(services, schedule),
@@ -225,7 +221,8 @@ def _any(services: Services, tenant: str, schedule_id: str) -> Schedule:
         raise unknown(schedule_id) from error
 
 
-def _own(services: Services, tenant: str, schedule_id: str) -> Schedule:
+def own(services: Services, tenant: str, schedule_id: str) -> Schedule:
+    """Read a schedule of the tenant; raises ApiError 404, also of one that was deleted."""
     found = _any(services, tenant, schedule_id)
     if found.deleted_at is not None:
         raise unknown(schedule_id)

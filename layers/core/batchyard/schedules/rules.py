@@ -4,10 +4,13 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from batchyard.adapters.stores.schedule_store import Schedule
+from msgspec.structs import replace
+
+from batchyard.adapters.stores.schedule_record import Schedule
 from batchyard.domain import nesting, object_keys
-from batchyard.domain.batch import BatchError
+from batchyard.domain.batch import ANY_ENDPOINT, BatchError
 from batchyard.domain.errors import invalid_request, missing_parameter
+from batchyard.domain.numbers import amount
 from batchyard.planning import options
 from batchyard.schedules import expression, thresholds
 from batchyard.schedules.firing import APART, QUEUE, SKIP
@@ -20,6 +23,7 @@ FEWEST_MINUTES: Final = 30  # of the hours: some sweeps fall into them, also whe
 MEMBERS: Final = ("name", "schedule", "timezone", "input", "overlap", "hours", *thresholds.MEMBERS)
 #: Members of the record that a body decides about, beside the name and those that are JSON text.
 CONTENT: Final = ("expression", "timezone", "input_key", "input_prefix", "completion_window", "overlap", "hours")
+AS_JSON: Final = ("members", "gathering")
 #: Reads the members that every batch of a schedule has, and its completion window.
 BatchReader = Callable[[Services, dict[str, Any]], tuple[str, dict[str, Any]]]
 
@@ -49,10 +53,41 @@ def check(
     )  # fmt: skip
 
 
+def changed(services: Services, schedule: Schedule, body: object, of_batch: BatchReader) -> Schedule:
+    """Return a schedule with the members that a body names, null for none, held to the same rules as a new one."""
+    if not isinstance(body, dict):
+        raise invalid_request(BatchError("invalid_type", "The body must be a JSON object."))
+    said = body_of(schedule)
+    if isinstance(body.get("input"), dict) and "key" in body["input"]:  # one object has nothing to wait for
+        said = {name: value for name, value in said.items() if name not in thresholds.MEMBERS}
+    wanted = {**said, **options.spelled(body)}
+    new = check(services, schedule.tenant, schedule.schedule_id, wanted, schedule.digest, of_batch)
+    return replace(schedule, name=new.name, **{name: getattr(new, name) for name in (*CONTENT, *AS_JSON)})
+
+
+def body_of(schedule: Schedule) -> dict[str, Any]:
+    """Return the members that a body names to make such a schedule."""
+    members: dict[str, Any] = nesting.decode(schedule.members)
+    if (most := amount(members.get("max_cost_usd"))) is not None:
+        members["max_cost_usd"] = float(most)
+    return {
+        "name": schedule.name,
+        "schedule": schedule.expression,
+        "timezone": schedule.timezone,
+        "input": {"prefix": schedule.input_prefix} if schedule.input_prefix else {"key": schedule.input_key},
+        "completion_window": schedule.completion_window,
+        "endpoint": ANY_ENDPOINT,  # unless the members name one
+        **{name: value for name, value in members.items() if value is not None},
+        "overlap": schedule.overlap,
+        "hours": schedule.hours,
+        **nesting.decode(schedule.gathering or "{}"),
+    }
+
+
 def content(schedule: Schedule) -> dict[str, object]:
     """Return what a body says of a schedule beside its name: two wishes of the same content are one wish."""
     said = {name: getattr(schedule, name) for name in CONTENT}
-    return {**said, **{name: nesting.decode(getattr(schedule, name) or "{}") for name in ("members", "gathering")}}
+    return {**said, **{name: nesting.decode(getattr(schedule, name) or "{}") for name in AS_JSON}}
 
 
 def _wrong(param: str, message: str, code: str = "invalid_value") -> Exception:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from batchyard.adapters.stores.schedule_store import Firing
+from batchyard.adapters.stores.schedule_record import Firing
 from batchyard.domain.errors import StaleRecord
 from batchyard.observability import logger
 from batchyard.schedules import firing, upkeep

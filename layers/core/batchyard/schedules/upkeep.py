@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from batchyard.adapters.stores.schedule_store import WAITING, Firing, Schedule
+from batchyard.adapters.stores.schedule_record import WAITING, Firing, Schedule
 from batchyard.domain.errors import InvalidSchedule, NotFound
 from batchyard.domain.numbers import DAY, MINUTE
 from batchyard.schedules import firing, thresholds
@@ -14,11 +14,22 @@ UNDER_WAY: Final = 20 * MINUTE  # a request to make a schedule, or whoever began
 
 
 def put_on(services: Services, schedule: Schedule) -> Schedule:
-    """Have AWS's clock fire a schedule; raises InvalidSchedule, or StaleRecord if it was deleted meanwhile."""
+    """Have AWS's clock fire a schedule if a time is to come.
+
+    Raises InvalidSchedule, or StaleRecord if the schedule was changed or deleted meanwhile.
+    """
+    if firing.times_of(schedule).next(services.now()) is None:
+        services.schedule_clock.remove(schedule)
+    else:
+        set_clock(services, schedule)
+    return services.schedule_store.note_clock(schedule)
+
+
+def set_clock(services: Services, schedule: Schedule) -> None:
+    """Give AWS's clock the times of a schedule; raises InvalidSchedule."""
     times = firing.times_of(schedule)
     # A rate counts from here; without it, AWS would fire at once, and we could not tell when it fires next.
     services.schedule_clock.put(schedule, times.next(services.now()) if isinstance(times, Rate) else None)
-    return services.schedule_store.note_clock(schedule)
 
 
 def take_off(services: Services, schedule: Schedule) -> None:
@@ -29,17 +40,21 @@ def take_off(services: Services, schedule: Schedule) -> None:
 
 
 def mend(services: Services, schedule: Schedule) -> bool:
-    """Put a schedule on the clock, or take it off, if a call left that undone; tell whether it did."""
+    """Put a schedule on the clock as its record says, or take it off, if a call left that undone; tell whether it did."""
     now = services.now()
     if schedule.deleted_at is not None:
         if schedule.open is None:
             take_off(services, schedule)
         return schedule.open is None
-    if schedule.on_clock or now - schedule.created_at < UNDER_WAY or firing.times_of(schedule).next(now) is None:
+    since = schedule.doubted_at or schedule.created_at
+    is_over = schedule.doubted_at is None and firing.times_of(schedule).next(now) is None
+    if schedule.on_clock or now - since < UNDER_WAY or is_over:
         return False
     try:
         put_on(services, schedule)
     except InvalidSchedule:  # its caller was never told that it was made
+        if schedule.revision:
+            raise
         discard(services, schedule)
     return True
 

@@ -202,7 +202,7 @@ def test_a_name_is_that_of_one_schedule_of_its_tenant(services: MemoryServices) 
     error = caught.value
     assert (error.status, error.code, error.param) == (409, "schedule_exists", "name")
     assert one["id"] in str(error)
-    assert "first delete that one" in str(error)
+    assert f"change that one (POST /v1/schedules/{one['id']}), or first delete it" in str(error)
     with pytest.raises(ApiError, match="which has other members"):
         made(services, metadata={"who": "you"})
     assert made(services, "other", input={"key": "inbox/other/x"})["id"] != one["id"]

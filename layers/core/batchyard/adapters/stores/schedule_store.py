@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from batchyard.adapters.aws import through_conflicts, translated
+from batchyard.adapters.stores.schedule_record import ENDED, MAKING, WAITING, Firing, Schedule
 from batchyard.adapters.stores.table import ANY, INDEX, NEW, THERE, Table, behind, changing, members
 from batchyard.domain.errors import StaleRecord
 
@@ -14,77 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 NOT_NAMED: Final = "attribute_not_exists(schedule_id)"  # the condition of a name: no schedule has it
+KEPT: Final = f"{THERE} AND attribute_not_exists(deleted_at)"
+SAME: Final = f"{KEPT} AND revision = :seen"  # not changed since it was read
+CHANGED: Final = (
+    "name", "expression", "timezone", "input_key", "input_prefix", "completion_window", "members", "overlap", "gathering",
+    "hours", "on_clock", "timed_at",
+)  # fmt: skip
 ALL: Final = "SCHEDULES"  # the name of all schedules in the index: the sweep's list
-BEGAN, WAITING, MAKING, ENDED = "began", "waiting", "making", "ended"
-
-
-class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """The record `SCHEDULES#<tenant>` / `SCHEDULE#<id>`. Times are Unix seconds."""
-
-    schedule_id: str
-    tenant: str
-    name: str
-    #: `rate(…)`, `cron(…)` or `at(…)`, and the zone of its times.
-    expression: str
-    timezone: str
-    created_at: int
-    #: The object whose newest version each firing runs, or the folder whose new files it gathers.
-    input_key: str | None = None
-    input_prefix: str | None = None
-    completion_window: str
-    #: The members of each batch that the request named, as JSON text: the table holds whole numbers only.
-    members: str
-    #: A digest of the request's body.
-    digest: str
-    #: `skip` or `queue`: what a firing does while the batch before has not ended.
-    overlap: str
-    #: When a folder is gathered, as JSON text; None where nothing is said.
-    gathering: str | None = None
-    #: Hours of the clock in which batches may begin, as `22:00-06:00`.
-    hours: str | None = None
-    #: Whether EventBridge Scheduler fires it.
-    on_clock: bool = False
-    #: The scheduled time of the latest firing; at first, a minute before the schedule was made. An earlier one is none.
-    fired_for: int
-    #: The firing under way, and what it waits for.
-    open: str | None = None
-    waits_for: str | None = None
-    #: The latest firing that ended.
-    last: str | None = None
-    last_reason: str | None = None
-    #: The batch of the latest firing that made one.
-    last_batch_id: str | None = None
-    last_batch_of: str | None = None
-    deleted_at: int | None = None
-    #: When DynamoDB may drop the record.
-    expires_at_ttl: int | None = None
-
-
-class Firing(msgspec.Struct, frozen=True, kw_only=True):
-    """The record `FIRINGS#<schedule id>` / `<key>`: one firing, which becomes one batch or none."""
-
-    #: The scheduled time in ten digits, and what fired it if that was not the clock.
-    key: str
-    state: str = BEGAN
-    began_at: int
-    batch_id: str | None = None
-    #: Why there is no batch, or none yet.
-    reason: str | None = None
-    expires_at_ttl: int
-
-    @property
-    def at(self) -> int:
-        """Return the scheduled time."""
-        return int(self.key.partition("#")[0])
-
-    @property
-    def by_clock(self) -> bool:
-        """Tell whether a time of the schedule fired, and not a person or what waits."""
-        return "#" not in self.key
-
-    def counted(self, fired_for: int) -> int:
-        """Return for which time of the clock a schedule has fired, with this firing."""
-        return max(fired_for, self.at) if self.by_clock else fired_for
 
 
 class ScheduleStore(Table):
@@ -102,7 +39,7 @@ class ScheduleStore(Table):
             self._together(
                 {"Put": self._putting(key, {**members(schedule), **listed}, NEW)},
                 self._update(counted),
-                {"Put": self._putting(_name_key(schedule), {"schedule_id": schedule.schedule_id}, NOT_NAMED)},
+                self._naming(schedule),
             )
         except StaleRecord:
             found = self._find(key)
@@ -133,9 +70,27 @@ class ScheduleStore(Table):
         )
 
     def note_clock(self, schedule: Schedule) -> Schedule:
-        """Record that EventBridge Scheduler has a schedule; raises StaleRecord if the schedule was deleted."""
-        kept = f"{THERE} AND attribute_not_exists(deleted_at)"
-        return msgspec.convert(self._change(changing(_key(schedule), {"on_clock": True}, kept)), Schedule)
+        """Record that EventBridge Scheduler has a schedule; raises StaleRecord if it was changed or deleted meanwhile."""
+        seen = {":seen": schedule.revision}
+        noted = changing(_key(schedule), {"on_clock": True}, SAME, seen, removed=["doubted_at"])
+        return msgspec.convert(self._change(noted), Schedule)
+
+    def doubt_clock(self, schedule: Schedule, now: int) -> Schedule:
+        """Record that the clock may have other times than the record; raises StaleRecord as `note_clock` does."""
+        sets, seen = {"on_clock": False, "doubted_at": now}, {":seen": schedule.revision}
+        doubted = changing(_key(schedule), sets, SAME, seen, adds={"revision": 1})
+        return msgspec.convert(self._change(doubted), Schedule)
+
+    def change(self, schedule: Schedule, new: Schedule, now: int) -> Schedule:
+        """Record other members of a schedule; raises StaleRecord as `note_clock` does, or if another has its new name."""
+        told = {name: getattr(new, name) for name in CHANGED}
+        sets = {name: value for name, value in told.items() if value is not None}
+        gone = [name for name in told if name not in sets]
+        change = changing(_key(schedule), sets, SAME, {":seen": schedule.revision}, adds={"revision": 1},
+                          removed=[*gone, *(["doubted_at"] if new.on_clock else [])])  # fmt: skip
+        renamed = () if new.name == schedule.name else (self._naming(new), self._unnaming(schedule, now))
+        self._together(self._update(change), *renamed)
+        return self.schedule(schedule.tenant, schedule.schedule_id)
 
     def delete(self, schedule: Schedule, now: int, expires_at: int, *, if_off_clock: bool = False) -> bool:
         """Record that a schedule is deleted, count it no more and free its name; False if that was done before.
@@ -143,14 +98,13 @@ class ScheduleStore(Table):
         With `if_off_clock`, also False if the schedule is on the clock.
         """
         gone = {"deleted_at": now, "expires_at_ttl": expires_at}
-        kept = f"{THERE} AND attribute_not_exists(deleted_at)" + (" AND on_clock = :off" if if_off_clock else "")
+        kept = KEPT + (" AND on_clock = :off" if if_off_clock else "")
         try:
             self._together(
                 self._update(changing(_key(schedule), gone, kept, {":off": False} if if_off_clock else {})),
                 self._update(changing(_count_key(schedule.tenant), {}, ANY, adds={"schedules": -1})),
-                self._update(changing(_name_key(schedule), {"expires_at_ttl": now}, "schedule_id = :own",
-                                      {":own": schedule.schedule_id}, removed=["schedule_id"])),
-            )  # fmt: skip
+                self._unnaming(schedule, now),
+            )
         except StaleRecord:
             return False
         return True
@@ -177,9 +131,9 @@ class ScheduleStore(Table):
         """Record what the firing under way waits for; raises StaleRecord if somebody else decided about it."""
         self._decide(schedule, firing, {"state": WAITING, "reason": reason}, {"waits_for": reason})
 
-    def make(self, schedule: Schedule, firing: Firing) -> None:
-        """Record that the firing under way becomes a batch; raises StaleRecord if somebody else decided about it."""
-        self._decide(schedule, firing, {"state": MAKING}, {})
+    def make(self, schedule: Schedule, firing: Firing, content: str) -> None:
+        """Record that the firing under way becomes a batch of this; raises StaleRecord if somebody else decided about it."""
+        self._decide(schedule, firing, {"state": MAKING, "content": content}, {})
 
     def end(self, schedule: Schedule, firing: Firing, batch_id: str | None, reason: str | None) -> None:
         """Record what became of the firing under way; raises StaleRecord if somebody else decided about it."""
@@ -208,6 +162,15 @@ class ScheduleStore(Table):
         of_schedule = {":pk": _firing_key(schedule, "")["pk"], **start}
         items = self._query(f"pk = :pk{rest}", of_schedule, page=100, ConsistentRead=True, ScanIndexForward=False)
         return (msgspec.convert(item, Firing) for item in items)
+
+    def _naming(self, schedule: Schedule) -> dict[str, Any]:
+        return {"Put": self._putting(_name_key(schedule), {"schedule_id": schedule.schedule_id}, NOT_NAMED)}
+
+    def _unnaming(self, schedule: Schedule, now: int) -> dict[str, Any]:
+        own, removed = {":own": schedule.schedule_id}, ["schedule_id"]
+        return self._update(
+            changing(_name_key(schedule), {"expires_at_ttl": now}, "schedule_id = :own", own, removed=removed)
+        )
 
     def _update(self, change: Mapping[str, Any]) -> dict[str, Any]:
         return {"Update": {"TableName": self._table, **change}}
