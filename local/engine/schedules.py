@@ -29,10 +29,10 @@ def mend_schedules() -> None:
     def tick() -> None:
         now = time.time()
         for key, schedule in list(schedules._schedules._data.items()):
-            last = fired.setdefault(key, schedule["CreationDate"] - 1)
+            last = max(fired.get(key, 0), schedule["LastModificationDate"] - 1)  # new times hold from the change on
             at = next_time(schedule, last, bus)
             if schedule["State"] == "ENABLED" and at is not None and at <= now:
-                fired[key] = max(at, schedule["CreationDate"])
+                fired[key] = max(at, schedule["LastModificationDate"])
                 _fire(schedules, bus, key, schedule, at)
                 if schedule["ScheduleExpression"].startswith("at(") and schedule["ActionAfterCompletion"] == "DELETE":
                     schedules._schedules._data.pop(key, None)
@@ -58,7 +58,7 @@ def next_time(schedule: Schedule, last: float, bus: Any) -> float | None:  # noq
     expression, zone = schedule["ScheduleExpression"], ZoneInfo(schedule["ScheduleExpressionTimezone"])
     if expression.startswith("at("):
         at = datetime.fromisoformat(expression[3:-1]).replace(tzinfo=zone).timestamp()
-        return at if last < schedule["CreationDate"] else None
+        return at if last < schedule["LastModificationDate"] else None
     seconds = bus._parse_rate_seconds(expression)
     if seconds is not None:
         start = schedule.get("StartDate") or schedule["CreationDate"] + seconds

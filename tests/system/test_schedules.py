@@ -58,6 +58,18 @@ def test_the_clock_fires_a_schedule_once_for_its_time_with_the_newest_version(st
         assert shown["last_firing"]["scheduled_for"] == moment
 
 
+def test_a_schedule_whose_times_are_changed_fires_at_the_new_ones(stack: RunningStack) -> None:
+    api, key = Api(stack), f"files/{TENANT}/changed.jsonl"
+    stack.clients.s3.put_object(Bucket=stack.doors["bucket"], Key=key, Body=jsonl([request(1)]))
+    with api.schedule(schedule="at(2099-01-01T00:00:00)", input={"key": key}) as schedule_id:
+        moment = int(time.time()) + 4
+        shown = api("POST", f"/{schedule_id}", {"schedule": in_tokyo(moment), "timezone": "Asia/Tokyo"})
+        assert (shown["id"], shown["next_firing_at"]) == (schedule_id, moment)
+        (batch,) = eventually(lambda: api("GET", f"/{schedule_id}/batches")["data"] or None, 30)
+        assert api("GET", f"/{schedule_id}")["last_firing"]["scheduled_for"] == moment
+        assert stack.ended(batch["id"]).status == "completed"
+
+
 def test_a_schedule_is_run_by_hand_and_its_batch_outlives_it(stack: RunningStack) -> None:
     api, key = Api(stack), f"inbox/{TENANT}/by-hand.jsonl"
     first = stack.batch_of("by-hand.jsonl", stack.drop("by-hand.jsonl", jsonl([request(3)])))
