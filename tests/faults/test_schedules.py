@@ -362,6 +362,24 @@ def test_a_call_that_fails_takes_no_schedule_back_that_another_call_has_answered
     assert stack.schedule() == ids[0]
 
 
+@pytest.mark.parametrize("sees_it_deleted", [True, False])
+def test_a_name_that_becomes_free_while_it_is_asked_for_is_taken(sees_it_deleted: bool) -> None:
+    stack = Stack()
+    store, first = stack.plain.schedule_store, stack.schedule()
+    create = store.create
+
+    def deleted_meanwhile(schedule: Any, most: int) -> Any:
+        store.create = create  # type: ignore[method-assign]
+        found = create(schedule, most)
+        requests.delete_schedule(stack.plain, "default", first)
+        return store.schedule("default", found.schedule_id) if sees_it_deleted and found else None
+
+    store.create = deleted_meanwhile  # type: ignore[method-assign]
+    second = stack.schedule()
+    assert second != first
+    assert [*stack.plain.schedule_clock.on] == [second]
+
+
 def test_a_call_whose_schedule_is_taken_back_by_the_one_that_recorded_it_makes_its_own() -> None:
     stack = Stack()
     requests.create_schedule(stack.plain, "default", {**stack.members, "name": "x"}, of_schedule)

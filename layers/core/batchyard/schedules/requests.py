@@ -37,21 +37,28 @@ def create_schedule(
     """Make a schedule and put it on the clock; the same Idempotency-Key, or name and members, give the same schedule."""
     wanted = rules.check(services, tenant, _id_of(tenant, idempotency_key), body, new_batch.fingerprint(body), of_batch)
     for _ in range(TRIES):
-        made = _recorded(services, wanted)
-        keep = idempotency_key is not None or made.schedule_id != wanted.schedule_id
         with suppress(StaleRecord):  # the call that recorded it has just taken it back
+            made = _recorded(services, wanted)
+            keep = idempotency_key is not None or made.schedule_id != wanted.schedule_id
             return shape(services, made if made.on_clock else _put_on(services, made, keep=keep))
         wanted = replace(wanted, schedule_id=_id_of(tenant, idempotency_key))
     raise StaleRecord(f"{wanted.schedule_id}: schedules of its name come and go")
 
 
 def _recorded(services: Services, wanted: Schedule) -> Schedule:
-    """Record a schedule, or find the one that an earlier call has made of the same wish; raises ApiError 403 or 409."""
+    """Record a schedule, or find the one that an earlier call has made of the same wish.
+
+    Raises ApiError 403 or 409, or StaleRecord if the one that had its name has gone meanwhile.
+    """
     made = services.schedule_store.create(wanted, MOST_SCHEDULES)
     if made is None:
+        if len(services.schedule_store.schedules(wanted.tenant)) < MOST_SCHEDULES:
+            raise StaleRecord(f"the name {wanted.name} has just become free")
         message = f"There are {MOST_SCHEDULES} schedules already, the most there may be. Delete one first."
         raise ApiError(HTTPStatus.FORBIDDEN, message, code="schedules_limit_exceeded")
     if made.schedule_id != wanted.schedule_id:
+        if made.deleted_at is not None:
+            raise StaleRecord(f"{made.schedule_id} has just been deleted")
         if rules.content(made) == rules.content(wanted):
             return made
         raise name_taken(made)
@@ -72,7 +79,8 @@ def _put_on(services: Services, made: Schedule, *, keep: bool) -> Schedule:
             services.schedule_store.delete(made, services.now(), services.now() + KEPT, if_off_clock=True)
         raise
     except InvalidSchedule as error:
-        discard(services, made)
+        if not made.revision:
+            discard(services, made)
         raise refused_by_clock(error) from error
 
 
