@@ -444,6 +444,9 @@ def test_schedules_are_listed_run_looked_at_and_deleted(visit: Visit, stack: Run
     page.get_by_role("link", name="Schedules").last.click()
     visit.heading("Schedules")
     visit.look("phone-schedules")
+    page.emulate_media(color_scheme="dark")
+    visit.look("dark-phone-schedules")
+    page.emulate_media(color_scheme="light")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.set_viewport_size({"width": 1280, "height": 800})
 
