@@ -6,9 +6,7 @@ import { count, money, plural } from "../format.js";
 import { live } from "../live.js";
 import { badge, bar, empty, field, loading, problem, progressWords, since, statusOf, table, title, word } from "../parts.js";
 
-const SHOWN = 50;
-const WALKED = 100; // batches of one request when something is searched
-const AT_ONCE = 100; // requests, and so 10,000 batches, until the person is asked whether to search on
+export const SHOWN = 50;
 const FILTERS = ["", "validating", "in_progress", "paused", "finalizing", "completed", "failed", "cancelling", "cancelled"];
 
 export async function open(main, { search, signal }) {
@@ -25,8 +23,9 @@ export async function open(main, { search, signal }) {
     h("form", { class: "bar-of-fields", role: "search", on: { submit: find } }, field("Search", box), field("Status", filter), h("button", { type: "submit" }, "Search")),
     list);
   show(list, loading());
-  if (wanted.text || wanted.status) await found(list, wanted, signal);
-  else pages(list, signal);
+  if (!wanted.text && !wanted.status) return pages(list, signal);
+  const { found } = await import("./search.js");
+  await found(list, wanted, signal);
 }
 
 export function pages(list, signal, { from = "batches", none = nothing } = {}) {
@@ -55,7 +54,7 @@ export function pages(list, signal, { from = "batches", none = nothing } = {}) {
 const nothing = () => empty("No batches yet", "A batch is a file of requests, one a line. Drop one, and see its price before anything is sent.",
   h("a", { class: "button primary", href: "#/new" }, "Send a file"));
 
-function rows(batches) {
+export function rows(batches) {
   const columns = [["Status"], ["Batch"], ["Progress"], ["Model"], ["Begun", "number"], ["Cost", "number"]];
   return table("Batches, newest first", columns, batches.map((batch) => ({
     key: batch.id,
@@ -75,47 +74,3 @@ const chips = (batch) => {
   const given = Object.entries(batch.metadata ?? {}).slice(0, 3);
   return given.length ? h("span", { class: "chips" }, given.map(([name, value]) => h("span", { class: "chip", title: `${name}: ${value}` }, `${name}: ${value}`))) : null;
 };
-
-const fits = ({ text, status }) => (batch) =>
-  (!status || statusOf(batch) === status) &&
-  (!text || [batch.id, ...Object.entries(batch.metadata ?? {}).flat()].some((each) => String(each).toLowerCase().includes(text.toLowerCase())));
-
-/** Search batch by batch, as the API has no index of words; a whole id is asked for by itself. */
-async function found(list, wanted, signal) {
-  const whole = /^batch_[0-9a-f]{32}$/.test(wanted.text);
-  let [hits, looked, after, more] = [[], 0, undefined, true];
-  const draw = (busy) => {
-    const said = h("p", { class: "soft figures", role: "status" },
-      `${count(hits.length)} found among ${count(looked)} batches${busy ? ", searching on …" : more ? "." : ", which are all."}`);
-    const on = more && !busy ? h("button", { type: "button", on: { click: walk } }, "Search on") : null;
-    const none = !hits.length && !busy && !more ? empty("Nothing fits", "No batch has this in its id or metadata, with this status.", h("a", { class: "button", href: "#/batches" }, "Show all")) : null;
-    show(list, said, hits.length ? rows(hits) : busy ? loading() : none, on);
-  };
-  const walk = async () => {
-    const enough = hits.length + SHOWN;
-    try {
-      for (let turn = 0; turn < AT_ONCE && more && hits.length < enough; turn += 1) {
-        const page = await get(query("batches", { limit: WALKED, after }), { signal });
-        hits = [...hits, ...page.data.filter(fits(wanted))];
-        [looked, after, more] = [looked + page.data.length, page.last_id, page.has_more];
-        draw(true);
-      }
-      draw(false);
-    } catch (error) {
-      if (error.name !== "AbortError") show(list, problem(error, walk));
-    }
-  };
-  if (whole) {
-    try {
-      const batch = await get(`batches/${wanted.text}`, { signal });
-      location.replace(`#/batches/${batch.id}`);
-      return;
-    } catch (error) {
-      if (error.status !== 404) throw error;
-      more = false;
-      draw(false);
-      return;
-    }
-  }
-  await walk();
-}
