@@ -17,6 +17,7 @@ REPORT: Final = "report.json"
 DEFAULT_TENANT: Final = "default"
 LONGEST_TENANT: Final = 256  # bytes
 FOLDER: Final = r"gather/([^/]+)/([^/]+)/"
+CLIMBING: Final = (".", "..")  # names that programs take for a way through folders
 UPLOAD: Final = r"(batch_[0-9a-f]+)-([0-9]{5,9})-([0-9]{4,9})"
 FILE: Final = r"files/([^/]+)/(file-[0-9A-Za-z]{22})"
 ATTEMPT: Final = r"(batch_[0-9a-f]+)/([0-9]{1,9})/([0-9]{1,9})"
@@ -46,9 +47,9 @@ def gather_folder(tenant: str, name: str) -> str:
 
 
 def owner_of_folder(prefix: str) -> tuple[str, str] | None:
-    """Read tenant and name from the prefix of a gather folder; None for any other prefix."""
+    """Read tenant and name from the prefix of a gather folder; None for any other prefix, as one that climbs."""
     found = re.fullmatch(FOLDER, prefix, re.DOTALL)
-    return (found[1], found[2]) if found else None
+    return (found[1], found[2]) if found and found[2] not in CLIMBING else None
 
 
 def counted_lines(prefix: str) -> str:
