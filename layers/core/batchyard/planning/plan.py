@@ -20,7 +20,7 @@ from batchyard.planning.changed_lines import ChangedLines
 from batchyard.planning.decompress import Damaged, TooMuch, source_of
 from batchyard.planning.parent import CannotRetry, parent_of
 from batchyard.planning.preflight import preflight, sum_up_targets, too_dear, unpriced
-from batchyard.planning.progress import PlanProgress, read_progress, write_progress
+from batchyard.planning.progress import PlanProgress, read_progress, shown_errors, write_progress
 from batchyard.planning.regroup import regroup, scattered
 from batchyard.planning.scan import InputScan
 from batchyard.planning.skipped import Skipped
@@ -119,7 +119,7 @@ def _estimate(services: Services, batch: Batch, progress: PlanProgress) -> dict[
         progress.errors.insert(0, dear)
         progress.errors_total += 1
     found = msgspec.structs.replace(found, would_run=_may_run(progress))
-    errors = {"errors": progress.errors, "errors_total": progress.errors_total} if batch.dry_run else {}
+    errors = shown_errors(progress) if batch.dry_run else {}
     return {"preflight": msgspec.json.encode(found).decode(), **errors}
 
 

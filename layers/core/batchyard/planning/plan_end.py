@@ -8,7 +8,7 @@ from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import RETRY_ALL, Batch, Counts
 from batchyard.planning import skipped
 from batchyard.planning.preflight import all_lines
-from batchyard.planning.progress import PlanProgress
+from batchyard.planning.progress import PlanProgress, shown_errors
 from batchyard.planning.summary import Summary, report_unsent, write_summary
 from batchyard.services import Services
 
@@ -22,7 +22,7 @@ def shards_key(batch_id: str) -> str:
 
 def refuse(services: Services, batch: Batch, progress: PlanProgress, found: dict[str, Any]) -> Batch:
     """Record a plan that was refused, with its errors and what it found; return the batch as recorded."""
-    given = {"errors": progress.errors, "errors_total": progress.errors_total, **found}
+    given = {**shown_errors(progress), **found}
     refused = services.batch_store.move_batch(batch.batch_id, statuses.FAILED, services.now(), **given)
     return refused or services.batch_store.batch(batch.batch_id)
 
