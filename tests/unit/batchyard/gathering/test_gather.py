@@ -159,3 +159,12 @@ def test_a_request_is_refused_while_its_tenant_has_all_the_batches_that_may_be_o
     with pytest.raises(ApiError) as refused:
         create_batch(world.services, "default", ASKED)
     assert refused.value.status == 429
+
+
+def test_a_run_with_bytes_fires_and_one_in_a_folder_below_is_a_file(world: World) -> None:
+    world.backing.put(f"{FOLDER}sub/RUN", lines_of("sub", 1), {})
+    assert gather(world.services, BUCKET, f"{FOLDER}sub/RUN") is None
+    world.backing.put(f"{FOLDER}RUN", lines_of("run", 1), {})
+    batch = gather(world.services, BUCKET, f"{FOLDER}RUN")
+    assert batch is not None
+    assert {file.name for file in bucket_of(world).file_list(batch.input).files} == {"a.jsonl", "sub/RUN"}
