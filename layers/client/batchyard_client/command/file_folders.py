@@ -46,6 +46,7 @@ class _File(msgspec.Struct, frozen=True):
     file: str
     output: _Part | None
     errors: _Part | None
+    set_aside: dict[str, Any] | None = None
 
 
 class Names:
@@ -97,7 +98,7 @@ def write_folders(front: Front, view: View, out: str) -> None:
 
 
 def _write(front: Front, view: View, results: Results) -> None:
-    files, names, count = _listed(front, view.id), Names(), 0
+    files, names, count, aside = _listed(front, view.id), Names(), 0, 0
     part = results.folder / PART
     with (
         results.output.open("rb") as output,
@@ -110,6 +111,7 @@ def _write(front: Front, view: View, results: Results) -> None:
             told.write(msgspec.json.encode({"batch_id": view.id, "folder": f"{FOLDER}/{name}", **entry}) + b"\n")
             if count == 1:
                 told.flush()  # from now on the folder is that of this batch
+            aside += file.set_aside is not None
             folder = results.folder / FOLDER / name
             folder.mkdir(parents=True, exist_ok=True)
             for whole, own, result in ((output, file.output, OUTPUT), (errors, file.errors, ERRORS)):
@@ -119,7 +121,8 @@ def _write(front: Front, view: View, results: Results) -> None:
             raise Stopped("The results have lines of no file. Run the same command again.")
     part.replace(results.folder / LIST)
     place = results.folder
-    front.screen.say(f"The results of {count:,} files are in {place / FOLDER}, and {place / LIST} lists them.")
+    some = f" {aside:,} of them hold no requests and were set aside: it says why." if aside else ""
+    front.screen.say(f"The results of {count:,} files are in {place / FOLDER}, and {place / LIST} lists them.{some}")
 
 
 def _listed(front: Front, batch_id: str) -> Iterator[tuple[dict[str, Any], _File]]:
