@@ -121,7 +121,7 @@ def _write(front: Front, view: View, results: Results) -> None:
             raise Stopped("The results have lines of no file. Run the same command again.")
     part.replace(results.folder / LIST)
     place = results.folder
-    some = f" {aside:,} of them hold no requests and were set aside: it says why." if aside else ""
+    some = f" Set aside, as they hold no requests: {aside:,}." if aside else ""
     front.screen.say(f"The results of {count:,} files are in {place / FOLDER}, and {place / LIST} lists them.{some}")
 
 
