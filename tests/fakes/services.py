@@ -191,6 +191,10 @@ class MemoryAdapters(Services):
         return MemoryLambdaFunction()
 
     @cached_property
+    def gather_function(self) -> MemoryLambdaFunction:
+        return MemoryLambdaFunction()
+
+    @cached_property
     def schedule_store(self) -> MemoryScheduleStore:
         return MemoryScheduleStore()
 
