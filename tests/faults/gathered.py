@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchyard.gathering import fire
@@ -88,17 +89,16 @@ class GatherWorld(StruckWorld):
     def sweep(self) -> None:
         """Let the schedule come, and Lambda invoke what the sweep asked it to."""
         super().sweep()
-        asked = self.memory.gather_function.invoked
+        asked: list[Any] = self.memory.gather_function.invoked
         while asked:
-            each = asked.pop(0)
-            told: Any = each.get("detail", {}).get("object")
-            self.machine.deliver(
-                lambda told=told, each=each: (  # type: ignore[misc]
-                    gather(self.services, BUCKET, told["key"], told["version-id"], self._seconds_left())
-                    if told
-                    else take_up(self.services, **each["firing"], seconds_left=self._seconds_left())
-                )
-            )
+            self.machine.deliver(partial(self._asked, asked.pop(0)))
+
+    def _asked(self, event: Any) -> None:
+        if "firing" in event:
+            take_up(self.services, **event["firing"], seconds_left=self._seconds_left())
+        else:
+            run = event["detail"]["object"]
+            gather(self.services, BUCKET, run["key"], run["version-id"], self._seconds_left())
 
     def strike_clock(self, key: str) -> None:
         """Let a clock fire the folder."""

@@ -72,7 +72,7 @@ def _gathered(services: Services, tenant: str, wanted: BatchRequest, prefix: str
     try:
         batch = fire.fire_briefly(services, *owner, token, given, GATHERED_FOR)
     except OutOfTime as error:
-        raise _still_gathered(prefix, batch_id) from error
+        raise _still_gathered(prefix, batch_id, named=idempotency_key is not None) from error
     if batch is None:
         message = (
             f"No new file is below '{prefix[:SHOWN]}': each file there belongs to a batch already, or there is none."
@@ -81,13 +81,19 @@ def _gathered(services: Services, tenant: str, wanted: BatchRequest, prefix: str
     return batch
 
 
-def _still_gathered(prefix: str, batch_id: str) -> ApiError:
+def _still_gathered(prefix: str, batch_id: str, *, named: bool) -> ApiError:
+    """Say what to do; a client must not ask again by itself for a firing that it did not name, as it would fire twice."""
+    remedy = (
+        "Ask again with the same Idempotency-Key in a minute"
+        if named
+        else f"Look for it at GET /v1/batches/{batch_id}, and send an Idempotency-Key next time"
+    )
     message = (
-        f"So many files are below '{prefix[:SHOWN]}' that they are still being gathered, as the batch '{batch_id}'. Ask "
-        "again with the same Idempotency-Key in a minute, or ask for this batch until it is there."
+        f"So many objects are below '{prefix[:SHOWN]}' that their files are still being gathered, as the batch "
+        f"'{batch_id}'. {remedy}."
     )
     error = ApiError(HTTPStatus.SERVICE_UNAVAILABLE, message, code="still_gathering", param=PREFIX)
-    error.headers |= {"Retry-After": str(ASK_AGAIN)}
+    error.headers |= {"Retry-After": str(ASK_AGAIN), "x-should-retry": str(named).lower()}
     return error
 
 

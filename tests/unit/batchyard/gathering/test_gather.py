@@ -7,13 +7,14 @@ import msgspec
 import pytest
 
 from batchyard.adapters.bucket import InboxPage
-from batchyard.api.batches import create_batch
+from batchyard.api.batches import create_batch, retrieve_batch
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import ApiError
-from batchyard.gathering.gather import gather
+from batchyard.gathering.gather import gather, take_up
 from tests.fakes.batches import BUCKET
 from tests.fakes.bucket import MemoryBucket
 from tests.fakes.gathered import FOLDER, bucket_of, lines_of, put
+from tests.fakes.services import MemoryLambdaFunction
 from tests.fakes.world import World, memory_world
 
 ASKED = {"input_prefix": FOLDER, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
@@ -170,9 +171,25 @@ def test_a_request_for_a_large_folder_is_answered_in_time_and_each_try_comes_far
     for each in answers:
         assert (each.status, each.code, each.param) == (503, "still_gathering", "input_prefix")
         assert made["id"] in str(each)
-        assert each.headers == {"Retry-After": "30"}
-    (asked,) = world.services.gather_function.invoked  # once, and not with each try
+        assert "Ask again with the same Idempotency-Key" in str(each)
+        assert each.headers == {"Retry-After": "30", "x-should-retry": "true"}
+    function = world.services.gather_function
+    assert isinstance(function, MemoryLambdaFunction)
+    (asked,) = function.invoked  # once, and not with each try
     assert asked == {"firing": {"tenant": "default", "name": "tickets", "batch_id": made["id"]}}
+
+
+def test_a_client_is_told_not_to_repeat_a_request_by_itself_that_names_no_firing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batchyard.api.create_batch.GATHERED_FOR", -1)
+    with pytest.raises(ApiError) as still:
+        create_batch(world.services, "default", ASKED)
+    assert still.value.headers["x-should-retry"] == "false"
+    (firing,) = world.services.gather_store.open_firings()
+    assert f"GET /v1/batches/{firing.batch_id}" in str(still.value)
+    assert take_up(world.services, "default", "tickets", firing.batch_id) is not None
+    assert retrieve_batch(world.services, "default", firing.batch_id)["input_files"] == 1
 
 
 def test_a_request_is_refused_while_its_tenant_has_all_the_batches_that_may_be_open(world: World) -> None:

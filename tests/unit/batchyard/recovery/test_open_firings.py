@@ -1,5 +1,7 @@
 """The sweep gathers nothing: it has firings go on that are left, and folders fire whose RUN nobody heard of, each once."""
 
+from typing import Any
+
 import pytest
 
 from batchyard.domain.numbers import HOUR
@@ -23,7 +25,11 @@ def swept(services: MemoryServices) -> list[str]:
     assert (set(services.bucket.stored), services.gather_store.claims) == before
     invoked, services.gather_function.invoked[:] = list(services.gather_function.invoked), []
     assert run.done["FiringsTakenUp"] == len(invoked)
-    return [each["firing"]["batch_id"] if "firing" in each else each["detail"]["object"]["key"] for each in invoked]
+    return [_told(each) for each in invoked]
+
+
+def _told(event: Any) -> str:
+    return str(event["firing"]["batch_id"] if "firing" in event else event["detail"]["object"]["key"])
 
 
 @pytest.fixture
