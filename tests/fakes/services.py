@@ -128,7 +128,10 @@ class MemoryAccount(Account):
 
 
 def _function() -> cached_property[MemoryLambdaFunction]:
-    return cached_property(lambda _: MemoryLambdaFunction())
+    def made(_: Services) -> MemoryLambdaFunction:
+        return MemoryLambdaFunction()
+
+    return cached_property(made)
 
 
 class MemoryAdapters(Services):
