@@ -19,7 +19,7 @@ from batchyard.services import Services
 
 WINDOW: Final = "completion_window"
 # Of a process that does not say how long it may work; that of a schedule has looked for some minutes before.
-USUAL: Final = 5 * MINUTE
+USUAL: Final = 4 * MINUTE
 UNDER_WAY: Final = 16 * MINUTE  # nobody works on a firing any more that was begun so long ago: a function has 15
 
 

@@ -15,7 +15,7 @@ from batchyard.adapters.file_list import GatheredFile
 from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
 from batchyard.domain.errors import NotFound
-from batchyard.domain.numbers import MINUTE
+from batchyard.domain.numbers import HOUR, MINUTE
 from batchyard.domain.step import TIME_TO_END, OutOfTime, TimeBudget
 from batchyard.gathering import folder
 from batchyard.services import Services
@@ -25,6 +25,9 @@ COUNTED_TOGETHER: Final = 2_000  # files between two notes of the counts
 # One look counts no longer than this, as the batch is to be made behind it; the next look goes on.
 LONGEST_COUNT: Final = 5 * MINUTE
 LONGEST_LISTING: Final = 4 * MINUTE  # idem
+OLDEST_LISTING: Final = (
+    HOUR  # of one that is gone on with: what came since, before the place it reached, it does not know
+)
 REST: Final = 30  # seconds for each request but the first of a listing
 
 
@@ -35,6 +38,8 @@ class Look(msgspec.Struct, frozen=True, array_like=True):
     rest_until: int = 0
     #: How far the folder is listed; None where the listing came to its end.
     listing: folder.Listing | None = None
+    #: When that listing began.
+    begun_at: int = 0
 
 
 class Counted(msgspec.Struct, frozen=True, array_like=True):
@@ -103,31 +108,30 @@ def rest(pages: int) -> int:
 
 def _listed(services: Services, tenant: str, name: str, kept: str) -> tuple[list[folder.Candidate], bool]:
     """List the files that wait, from where the last look stopped, and tell whether there may be more."""
-    begun = _last(services, kept).listing
-    so_far, until = begun or folder.Listing(), services.clock() + LONGEST_LISTING + TIME_TO_END
-    budget = TimeBudget(lambda: until - services.clock())
+    last, now = _last(services, kept), services.now()
+    begun = (
+        last if last.listing is not None and now - last.begun_at < OLDEST_LISTING else Look(0, folder.Listing(), now)
+    )
+    so_far, until = begun.listing or folder.Listing(), services.clock() + LONGEST_LISTING + TIME_TO_END
+    left = last.listing is not None
+
+    def keep(listing: folder.Listing) -> None:
+        nonlocal left
+        left = True
+        services.bucket.put(kept, msgspec.msgpack.encode(Look(0, listing, begun.begun_at)))
+
     try:
-        folder.walk(
-            services, folder.Nobody(tenant, name), so_far, lambda listing: _keep(services, kept, listing), budget
-        )
+        budget = TimeBudget(lambda: until - services.clock())
+        folder.walk(services, folder.Nobody(tenant, name), so_far, keep, budget)
+        unlisted = False
     except OutOfTime:
-        return _still(services, tenant, name, so_far, begun), True
-    pause = rest(so_far.pages)
-    if pause or begun:
+        unlisted = True
+    found, pause = so_far.first(), rest(so_far.pages)
+    if not unlisted and (pause or left):
         services.bucket.put(kept, msgspec.msgpack.encode(Look(services.now() + pause)))
-    return _still(services, tenant, name, so_far, begun), False
-
-
-def _still(
-    services: Services, tenant: str, name: str, so_far: folder.Listing, begun: folder.Listing | None
-) -> list[folder.Candidate]:
-    """Return what was found; what earlier looks found may belong to a batch since."""
-    found = so_far.first()
-    return folder.still_waiting(services, tenant, name, found) if begun else found
-
-
-def _keep(services: Services, kept: str, listing: folder.Listing) -> None:
-    services.bucket.put(kept, msgspec.msgpack.encode(Look(0, listing)))
+    if begun is last:  # what an earlier look found may belong to a batch since
+        found = folder.still_waiting(services, tenant, name, found)
+    return found, unlisted
 
 
 def _last(services: Services, kept: str) -> Look:

@@ -88,7 +88,7 @@ def test_who_dies_leaves_what_was_listed_a_minute_before(
     world.clock.now += UNDER_WAY
     assert is_due(firing_of(world), world.services.now())
     again = len(pages.listed)
-    assert taken(world, go_on(world.services, firing_of(world))) == FILES
+    assert taken(world, go_on(world.services, firing_of(world), lambda: 900)) == FILES
     kept = (dies - 1) // 3 * 3  # pages; the third is the first to end more than a minute after the begin
     assert again == 4 * dies
     assert pages.listed[again:] == FILES[4 * kept :]

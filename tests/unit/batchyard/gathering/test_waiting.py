@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from batchyard.adapters.bucket import InboxPage
 from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
-from batchyard.domain.numbers import DAY
+from batchyard.domain.numbers import DAY, HOUR
 from batchyard.gathering import waiting
 from batchyard.gathering.fire import fire
 from batchyard.gathering.waiting import LONGEST_COUNT, LONGEST_LISTING, Counted, Waiting, look, rest, rests
@@ -130,6 +130,16 @@ def test_a_long_listing_is_parted_among_looks_and_what_was_claimed_since_does_no
     assert listed == [f"{FOLDER}{at:05}" for at in (*range(50, 100), 99_999)]
     assert not rests(services, "of nobody")
     assert rests(services, FOLDER)
+
+
+def test_a_listing_that_was_left_long_ago_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    services, listed = large(60, monkeypatch, seconds=LONGEST_LISTING // 4)
+    assert look(services, FOLDER, count_lines=False).unlisted
+    services.wait(HOUR)
+    services.bucket.put(f"{FOLDER}0000", b"x")
+    listed.clear()
+    assert look(services, FOLDER, count_lines=False).unlisted
+    assert look(services, FOLDER, count_lines=False).files == len(listed) == 61
 
 
 def test_what_an_earlier_version_kept_of_a_look_is_of_no_use() -> None:

@@ -22,7 +22,7 @@ OPEN, DONE, EMPTY, VOID = "open", "done", "empty", "void"
 FIRING: Final = "firing"  # the value by which the index of what is not settled lists firings that are open
 # A claim outlives its file's right to be gathered, see `batchyard.gathering`: no file is gathered anew when its claim is gone.
 KEEP_CLAIMS: Final = 400 * DAY
-SAME_ROUND: Final = "created_at = :begun"  # a firing that has found nothing may begin anew
+SAME_ROUND: Final = "#created_at = :begun"  # a firing that has found nothing may begin anew
 OF_A_ROUND: Final = ("listed", "listing", "reached", "due_at")
 
 
@@ -93,7 +93,7 @@ class GatherStore(Table):
 
     def leave(self, firing: FolderFiring, now: int) -> None:
         """Record that a firing is due, as its process has no more time; not where another process was asked to go on."""
-        unasked = f"{THERE} AND attribute_not_exists(due_at)"
+        unasked = f"{THERE} AND attribute_not_exists(#due_at)"
         self._try_change(changing(_firing_key(firing), {"due_at": now}, unasked))
 
     def end(self, firing: FolderFiring, state: str) -> None:
