@@ -25,9 +25,8 @@ COUNTED_TOGETHER: Final = 2_000  # files between two notes of the counts
 # One look counts no longer than this, as the batch is to be made behind it; the next look goes on.
 LONGEST_COUNT: Final = 5 * MINUTE
 LONGEST_LISTING: Final = 4 * MINUTE  # idem
-OLDEST_LISTING: Final = (
-    HOUR  # of one that is gone on with: what came since, before the place it reached, it does not know
-)
+# A listing is not gone on with that was left so long ago: what came since, before the place it reached, it does not know.
+OLDEST_LISTING: Final = HOUR
 REST: Final = 30  # seconds for each request but the first of a listing
 
 
@@ -38,8 +37,8 @@ class Look(msgspec.Struct, frozen=True, array_like=True):
     rest_until: int = 0
     #: How far the folder is listed; None where the listing came to its end.
     listing: folder.Listing | None = None
-    #: When that listing began.
-    begun_at: int = 0
+    #: When it was there.
+    noted_at: int = 0
 
 
 class Counted(msgspec.Struct, frozen=True, array_like=True):
@@ -89,9 +88,8 @@ def look(services: Services, prefix: str, *, count_lines: bool, only_new: bool =
         raise ValueError(f"{prefix} is no gather folder")
     every, unlisted = _listed(services, *owner, object_keys.watched(watcher or prefix))
     files = [each.file for each in every if not (only_new and each.over)]
-    lines, uncounted = (
-        _lines(services, prefix, files, {_name(each.file) for each in every}) if count_lines else (0, False)
-    )
+    there = None if unlisted else {_name(each.file) for each in every}
+    lines, uncounted = _lines(services, prefix, files, there) if count_lines else (0, False)
     since = min((each.at for each in files), default=None)
     return Waiting(len(files), sum(each.size for each in files), lines, since, uncounted, unlisted)
 
@@ -108,17 +106,14 @@ def rest(pages: int) -> int:
 
 def _listed(services: Services, tenant: str, name: str, kept: str) -> tuple[list[folder.Candidate], bool]:
     """List the files that wait, from where the last look stopped, and tell whether there may be more."""
-    last, now = _last(services, kept), services.now()
-    begun = (
-        last if last.listing is not None and now - last.begun_at < OLDEST_LISTING else Look(0, folder.Listing(), now)
-    )
-    so_far, until = begun.listing or folder.Listing(), services.clock() + LONGEST_LISTING + TIME_TO_END
-    left = last.listing is not None
+    last, until = _last(services, kept), services.clock() + LONGEST_LISTING + TIME_TO_END
+    begun = last.listing if services.now() - last.noted_at < OLDEST_LISTING else None
+    so_far, left = begun or folder.Listing(), last.listing is not None
 
     def keep(listing: folder.Listing) -> None:
         nonlocal left
         left = True
-        services.bucket.put(kept, msgspec.msgpack.encode(Look(0, listing, begun.begun_at)))
+        services.bucket.put(kept, msgspec.msgpack.encode(Look(0, listing, services.now())))
 
     try:
         budget = TimeBudget(lambda: until - services.clock())
@@ -129,7 +124,7 @@ def _listed(services: Services, tenant: str, name: str, kept: str) -> tuple[list
     found, pause = so_far.first(), rest(so_far.pages)
     if not unlisted and (pause or left):
         services.bucket.put(kept, msgspec.msgpack.encode(Look(services.now() + pause)))
-    if begun is last:  # what an earlier look found may belong to a batch since
+    if begun is not None:  # what an earlier look found may belong to a batch since
         found = folder.still_waiting(services, tenant, name, found)
     return found, unlisted
 
@@ -141,10 +136,13 @@ def _last(services: Services, kept: str) -> Look:
         return Look()
 
 
-def _lines(services: Services, prefix: str, files: Iterable[GatheredFile], every: set[str]) -> tuple[int, bool]:
-    """Count lines that are not blank, and tell whether some are left; what was counted is kept beside the work of batches."""
+def _lines(services: Services, prefix: str, files: Iterable[GatheredFile], there: set[str] | None) -> tuple[int, bool]:
+    """Count lines that are not blank, and tell whether some are left; what was counted is kept beside the work of batches.
+
+    `there` names all files that wait: what was counted of others is of no use any more. None if not all are known.
+    """
     kept, until = object_keys.counted_lines(prefix), services.clock() + LONGEST_COUNT
-    counts = {name: counted for name, counted in _known(services, kept).items() if name in every}
+    counts = {name: counted for name, counted in _known(services, kept).items() if there is None or name in there}
     names = {_name(each): each for each in files}
     left = [name for name, each in names.items() if counts.get(name, Counted()).read < each.size]
     for first in range(0, len(left), COUNTED_TOGETHER):

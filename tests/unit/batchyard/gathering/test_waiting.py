@@ -132,6 +132,17 @@ def test_a_long_listing_is_parted_among_looks_and_what_was_claimed_since_does_no
     assert rests(services, FOLDER)
 
 
+def test_what_was_counted_is_not_forgotten_while_a_listing_is_parted(monkeypatch: pytest.MonkeyPatch) -> None:
+    services, _ = large(60, monkeypatch)
+    assert looked(services).lines == 60
+    monkeypatch.setattr(waiting, "LONGEST_LISTING", -1)
+    services.bucket.reads.clear()
+    looks = [looked(services) for _ in range(7)]
+    assert [each.lines for each in looks] == [10, 20, 30, 40, 50, 60, 60]
+    assert [each.unlisted for each in looks] == [True] * 7
+    assert services.bucket.reads == []
+
+
 def test_a_listing_that_was_left_long_ago_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     services, listed = large(60, monkeypatch, seconds=LONGEST_LISTING // 4)
     assert look(services, FOLDER, count_lines=False).unlisted
