@@ -107,11 +107,6 @@ def listed(services: Services, firing: FolderFiring, files: list[GatheredFile]) 
     return InputObject(services.bucket.bucket, folder, digest, size, files=key, file_count=len(files))
 
 
-def waiting(services: Services, tenant: str, name: str) -> list[Candidate]:
-    """List the files of a folder that a firing would take now, in the order of their arrival; nothing is claimed."""
-    return walk(services, Nobody(tenant, name), Listing(), lambda _: None, TimeBudget()).first()
-
-
 def still_waiting(services: Services, tenant: str, name: str, some: list[Candidate]) -> list[Candidate]:
     """Return those of the files that still wait: some may belong to a firing since they were listed."""
     with ThreadPoolExecutor(CLAIMERS) as claimers:
