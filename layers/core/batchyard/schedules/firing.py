@@ -147,7 +147,8 @@ def waits_for(services: Services, schedule: Schedule) -> str | None:
     held = why_held(services, schedule)
     if held is not None:
         return held.reason
-    return schedule.waits_for if schedule.waits_for == thresholds.counting(schedule) else None
+    looks = {thresholds.listing(schedule), thresholds.counting(schedule)}
+    return schedule.waits_for if schedule.waits_for in looks else None
 
 
 def why_held(services: Services, schedule: Schedule) -> Held | None:
