@@ -37,9 +37,9 @@ KINDS: Final = ("kill", "fail", "overtake")
 
 def some(effects: range, kind: str, *, after: bool, every: int = 3) -> range:
     """Choose one in `every` effects to strike, others by each kind, so that each is struck; all of them in `make faults`."""
-    if os.environ.get("EVERY_EFFECT"):
-        return effects
-    return effects[(2 * KINDS.index(kind) + after) % every :: every]
+    chosen = effects if os.environ.get("EVERY_EFFECT") else effects[(2 * KINDS.index(kind) + after) % every :: every]
+    assert chosen, f"none of {len(effects)} effects would be struck"
+    return chosen
 
 
 class Killed(BaseException):
@@ -48,11 +48,29 @@ class Killed(BaseException):
 
 @dataclass
 class Strike:
-    """At the effect that comes `after_effects` from now: `kind` is kill, fail or overtake, before or after the effect."""
+    """At the effect that comes `after_effects` from now: `kind` is kill, fail or overtake, before or after the effect.
+
+    One that is not `sure` may come later than the last effect, as in a play at random.
+    """
 
     kind: str
     after_effects: int
     after: bool = False
+    sure: bool = True
+    struck: bool = False
+
+
+#: The strikes that were due in the test under way.
+TOLD: Final[list[Strike]] = []
+
+
+def missed() -> list[Strike]:
+    """List the strikes of this test that struck nothing, though each was sure, or though they are all that there were.
+
+    A test whose strikes strike nothing proves nothing: `conftest` fails it.
+    """
+    late = [each for each in TOLD if not each.struck]
+    return late if len(late) == len(TOLD) else [each for each in late if each.sure]
 
 
 @dataclass
@@ -64,6 +82,12 @@ class Strikes:
     struck: list[str] = field(default_factory=list)
     count: int = 0
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Note each strike that becomes due."""
+        if name == "due" and value is not None:
+            TOLD.append(value)
+        super().__setattr__(name, value)
+
     def around(self, name: str, effect: Callable[..., Any]) -> Callable[..., Any]:
         """Wrap a method so that it can be struck."""
 
@@ -72,10 +96,11 @@ class Strikes:
             now = self._now()
             if now is not None and not now.after:
                 self._strike(now, name)
-            result = effect(*arguments, **named)
-            if now is not None and now.after:
-                self._strike(now, name)
-            return result
+            try:
+                return effect(*arguments, **named)
+            finally:  # also after an effect that was refused
+                if now is not None and now.after:
+                    self._strike(now, name)
 
         return call
 
@@ -89,6 +114,7 @@ class Strikes:
         return now
 
     def _strike(self, strike: Strike, name: str) -> None:
+        strike.struck = True
         self.struck.append(f"{strike.kind} {'after' if strike.after else 'before'} {name}")
         if strike.kind == "kill":
             raise Killed
