@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import random
 
 import pytest
 
-from tests.faults.gathered import RUN, GatherWorld, batch_of
+from tests.faults.gathered import RUN, GatherWorld
 from tests.faults.provider import Fate
 from tests.faults.strikes import Strike, some
 
 FILES = {"a": 3, "b": 1, "c": 2, "d": 4}
 FIRST = Fate("expired", share=0.5, lines={"a-1": "refused", "b-0": "unavailable"})
-PLAYS = 50
 
 
 def world() -> GatherWorld:
@@ -131,45 +129,3 @@ def test_ten_thousand_files_of_one_line_are_one_batch_though_a_process_dies_amid
     assert (report["files_total"], report["files"]) == (10_000, None)
     listed = [json.loads(line) for line in (played.found(report["files_key"]) or b"").splitlines()]
     assert [(file["file"], file["completed"]) for file in listed] == [(name, 1) for name in names]
-
-
-@pytest.mark.parametrize("seed", range(PLAYS))
-def test_every_file_is_in_exactly_one_batch_whatever_comes_in_whichever_order(seed: int) -> None:
-    chance = random.Random(seed)  # noqa: S311 - a play is no secret
-    played = GatherWorld(max_requests_per_shard=chance.choice([2, 5, 100]))
-    for step in range(14):
-        if chance.random() < 0.5:
-            kind, after = chance.choice(["kill", "fail", "overtake"]), chance.random() < 0.5
-            played.strikes.due = Strike(kind, chance.randrange(12), after, sure=False)
-        chance.choice(MOVES)(played, chance, step)
-    played.strikes.due = None
-    played.come("last", 1)
-    played.strike_clock("the end")
-    assert played.end() == []
-    assert batch_of("the end") in played.gathered()
-
-
-def _come(played: GatherWorld, chance: random.Random, step: int) -> None:
-    played.come(f"f{step}", chance.randrange(1, 4))
-
-
-def _run(played: GatherWorld, chance: random.Random, step: int) -> None:
-    played.fire(step, once=chance.random() < 0.3)
-
-
-def _tick(played: GatherWorld, chance: random.Random, _: int) -> None:
-    played.strike_clock(f"clock {chance.randrange(4)}")
-
-
-def _turn(played: GatherWorld, chance: random.Random, _: int) -> None:
-    for _ in range(chance.randrange(9)):
-        for execution in played.machine.running:
-            played.machine.turn(execution)
-
-
-def _sweep(played: GatherWorld, chance: random.Random, _: int) -> None:
-    played.clock.now += chance.choice([60, 1_300])
-    played.sweep()
-
-
-MOVES = (_come, _come, _run, _tick, _turn, _sweep)
