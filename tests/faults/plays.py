@@ -215,6 +215,7 @@ class PlayWorld(GatherWorld):
         self.strikes.due = Strike("overtake", at, sure=False)
         self.machine.once(call)
         self.seen |= {"at once"} if self.strikes.due is None else set()
+        self.seen |= {"at once, amid claims"} if self.strikes.struck[-1:] == ["overtake before claim"] else set()
         self.strikes.due = None
 
     def spent(self, call: Callable[[], None]) -> None:

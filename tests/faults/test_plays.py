@@ -33,7 +33,7 @@ SCHEDULES: Final[list[dict[str, Any] | None]] = [
 #: What must happen in five of the plays or more, or the plays prove less than they say.
 WANTED: Final = (
     "refused", "refused for money", "retry refused", "retried", "cancelled before it began", "cancelled while it ran",
-    "replaced", "deleted", "set aside", "told twice", "at once", "caught up", "struck",
+    "replaced", "deleted", "set aside", "told twice", "at once", "at once, amid claims", "caught up", "struck",
     "schedule: made", "schedule: nothing", "schedule: too little", "schedule: overlap", "schedule: early", "schedule: waits",
     "schedule: hours",
 )  # fmt: skip
@@ -93,7 +93,7 @@ def test_every_file_is_in_exactly_one_batch_whatever_comes_in_whichever_order() 
             few = shortest(play)
             raise AssertionError(f"play_of({seed}): {wrongs}\nin short {few!r}: {few.wrongs()}")
     rare = {each: seen[each] for each in WANTED if seen[each] < ENOUGH}
-    assert not rare or len(seeds) < PLAYS
+    assert not rare or walks is not None
 
 
 def _come(world: PlayWorld, chance: random.Random) -> None:
@@ -128,7 +128,7 @@ def _fire_twice(world: PlayWorld, chance: random.Random) -> None:
 
 def _fire_at_once(world: PlayWorld, chance: random.Random) -> None:
     _come(world, chance)
-    world.at_once(_by(world, chance), _by(world, chance), chance.randrange(12))
+    world.at_once(_by(world, chance), _by(world, chance), chance.randrange(20))
 
 
 def _refuse(world: PlayWorld, chance: random.Random) -> None:
