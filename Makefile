@@ -95,7 +95,7 @@ prices: setup ## the price list of the installed genai-prices, for estimates
 docs: setup ## docs/settings.md from template.yaml, and the facts of docs/providers.md
 	@$(PY) -m local.settings_page && $(PY) -m local.providers_page
 
-bench: setup ## the benchmarks, as ratios; BENCH="upload plan" picks some, BENCH=fleet FILES=200 drops files into make up
+bench: setup ## the benchmarks, as ratios; BENCH="upload plan" picks some, BENCH=fleet or gather FILES=200 puts files into make up
 	@$(PY) -m tests.benchmarks $(BENCH) $(if $(FILES),--files "$(FILES)")
 
 compat: setup ## a short job with each tool that others wrote, in environments of their own; TOOLS="litellm curator" picks some, LINES=200

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 
-from tests.faults.gathered import RUN, GatherWorld
+from batchyard.gathering import fire
+from batchyard.planning.plan import plan
+from tests.fakes.lines import jsonl, request
+from tests.faults.gathered import FOLDER, RUN, GatherWorld
+from tests.faults.plays import PlayWorld
 from tests.faults.provider import Fate
 from tests.faults.strikes import Strike, some
 
@@ -110,6 +115,43 @@ def test_a_firing_that_is_heard_again_after_all_has_ended_changes_nothing() -> N
     played.fire(2)
     assert played.end() == []
     assert [sorted(names) for names in played.gathered().values()] == [sorted(FILES), ["late"]]
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+def test_files_that_come_while_a_batch_is_planned_belong_to_the_next_firing(turns: int) -> None:
+    """Plan runs out of time again and again; a file that is replaced is read as it was gathered."""
+    played = PlayWorld()
+    for name in "abc":
+        played.arrive(name, 3, "good")
+    played.bucket.chunk, played.machine.short = 300, [0, 0, 0]
+    played.machine.deliver(played.means("RUN", "refuse"))
+    played.turn(0, turns)
+    assert [each.status for each in played.of_folder()] == ["validating"]
+    played.arrive("b", 2, "broken")
+    played.arrive("d", 1, "good")
+    played.remove(0)
+    played.to_the_end()
+    assert played.machine.out_of_time > 0
+    assert played.close() == []
+    first, second = map(played.versions, played.of_folder())
+    assert first == [("a", "v1"), ("b", "v1"), ("c", "v1")]
+    assert sorted(second) == [("b", "v2"), ("d", "v1"), ("last", "v1")]
+
+
+def test_files_are_planned_in_memory_that_their_bytes_do_not_fill() -> None:
+    played, lines = GatherWorld(), jsonl([request("the one line", prompt="x" * 50_000)])
+    for at in range(400):
+        played.memory.bucket.put(f"{FOLDER}{at}", lines)
+    batch = fire.fire(played.memory, "default", "f", "memory")
+    assert batch is not None
+    tracemalloc.start()
+    try:
+        plan(played.memory, batch.batch_id)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert batch.input.size > 20_000_000
+    assert peak < 4_000_000
 
 
 def test_ten_thousand_files_of_one_line_are_one_batch_though_a_process_dies_amid_its_claims() -> None:
