@@ -226,8 +226,8 @@ class PlayWorld(GatherWorld):
         give(self.memory, ENOUGH)
 
     def retry_void(self, choice: int) -> None:
-        """Ask for a retry of a batch that sent nothing, whose files are free: it is refused, or they would be paid twice."""
-        void = [each for each in self.of_folder() if is_void(each)]
+        """Ask for a retry of a batch that was refused, whose files are free: there is none, or they would be paid twice."""
+        void = [each for each in self.of_folder() if is_void(each) and each.failed_at is not None]
         if void:
             with suppress(ApiError):
                 retry_batch(self.memory, "default", void[choice % len(void)].batch_id, {"lines": "all"}, "void")

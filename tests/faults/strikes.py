@@ -50,7 +50,7 @@ class Killed(BaseException):
 class Strike:
     """At the effect that comes `after_effects` from now: `kind` is kill, fail or overtake, before or after the effect.
 
-    One that is not `sure` may come later than the last effect, as in a play at random.
+    One that is not `sure` may come to nothing, as in a play at random.
     """
 
     kind: str
@@ -58,6 +58,10 @@ class Strike:
     after: bool = False
     sure: bool = True
     struck: bool = False
+    at: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.at = self.after_effects
 
 
 #: The strikes that were due in the test under way.
@@ -65,12 +69,23 @@ TOLD: Final[list[Strike]] = []
 
 
 def missed() -> list[Strike]:
-    """List the strikes of this test that struck nothing, though each was sure, or though they are all that there were.
+    """List the strikes of this test that struck nothing, if there are no others, or if a later one of their kind struck.
 
-    A test whose strikes strike nothing proves nothing: `conftest` fails it.
+    A test whose strikes strike nothing proves nothing: `conftest` fails it. One that strikes effect after effect, and goes on
+    past the last, has struck each of them.
     """
     late = [each for each in TOLD if not each.struck]
-    return late if len(late) == len(TOLD) else [each for each in late if each.sure]
+    last = {(each.kind, each.after): max(map(_at, _like(each))) for each in TOLD if each.struck}
+    early = [each for each in late if each.sure and each.at < last.get((each.kind, each.after), 0)]
+    return late if len(late) == len(TOLD) else early
+
+
+def _like(strike: Strike) -> list[Strike]:
+    return [each for each in TOLD if each.struck and (each.kind, each.after) == (strike.kind, strike.after)]
+
+
+def _at(strike: Strike) -> int:
+    return strike.at
 
 
 @dataclass

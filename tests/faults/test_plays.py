@@ -27,17 +27,17 @@ STEPS: Final = 24
 MOST_TRIES: Final = 200  # of a play that fails, with fewer steps
 #: What the schedule of a play asks for; None for a folder without one.
 SCHEDULES: Final[list[dict[str, Any] | None]] = [
-    None, {}, {"overlap": "queue"}, {"min_lines": 4}, {"start_at_lines": 4}, {"max_wait": 3_600, "min_lines": 50},
+    None, {}, {"overlap": "queue"}, {"min_lines": 4}, {"start_at_lines": 3}, {"max_wait": 3_600, "min_lines": 50},
     {"hours": "03:00-06:00"}, {"overlap": "queue", "start_at_bytes": 600},
 ]  # fmt: skip
-#: What must happen in five of the plays or more, or the plays prove less than they say.
+#: What must happen in three of the plays or more, or the plays prove less than they say.
 WANTED: Final = (
     "refused", "refused for money", "retry refused", "retried", "cancelled before it began", "cancelled while it ran",
     "replaced", "deleted", "set aside", "told twice", "at once", "at once, amid claims", "caught up", "struck",
     "schedule: made", "schedule: nothing", "schedule: too little", "schedule: overlap", "schedule: early", "schedule: waits",
     "schedule: hours",
 )  # fmt: skip
-ENOUGH: Final = 5
+ENOUGH: Final = 3
 
 
 class Play(NamedTuple):

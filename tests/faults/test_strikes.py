@@ -14,18 +14,28 @@ def strike_two_effects(strike: Strike) -> None:
             strikes.around("put", list)()
 
 
-def test_a_strike_that_comes_later_than_the_last_effect_is_missed() -> None:
-    late, struck = Strike("kill", 2), Strike("kill", 1)
-    strike_two_effects(struck)
-    strike_two_effects(late)
-    assert missed() == [late]
-    TOLD.remove(late)
+def test_strikes_that_come_later_than_the_last_effect_are_missed_if_there_are_no_others() -> None:
+    late = [Strike("kill", 2), Strike("fail", 3)]
+    for each in late:
+        strike_two_effects(each)
+    assert missed() == late
+    TOLD.clear()
 
 
-def test_a_strike_at_random_may_be_late_but_not_all_of_them() -> None:
-    late, struck = Strike("kill", 2, sure=False), Strike("kill", 1, sure=False)
-    strike_two_effects(late)
-    assert missed() == [late]
+def test_strikes_may_go_on_past_the_last_effect_but_miss_none_before() -> None:
+    for at in range(4):
+        strike_two_effects(Strike("kill", at))
+    assert missed() == []
+    earlier = Strike("kill", 0)
+    Strikes(earlier)  # and nothing has an effect
+    assert missed() == [earlier]
+    TOLD.remove(earlier)
+
+
+def test_a_strike_at_random_may_come_to_nothing_but_not_all_of_them() -> None:
+    idle, struck = Strike("kill", 0, sure=False), Strike("kill", 1, sure=False)
+    Strikes(idle)
+    assert missed() == [idle]
     strike_two_effects(struck)
     assert missed() == []
 
