@@ -481,7 +481,8 @@ def run_alone(data: bytes) -> tuple[bytes, ...]:
     world.provider.__class__ = SteadyProvider
     world.backing.put("inbox/default/alone.jsonl", data, {"on-invalid": "skip"})
     batch_id = world.notice("inbox/default/alone.jsonl")
-    world.finish()
+    while world.machine.running:
+        world.machine.turn(world.machine.running[0])
     return tuple(_plain(world.found(f"results/default/{batch_id}/{result}") or b"") for result in RESULTS)
 
 

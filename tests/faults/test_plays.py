@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Move = Callable[[PlayWorld, random.Random], None]
 
 PLAYS: Final = 50
-STEPS: Final = 24
+STEPS: Final = 18
 MOST_TRIES: Final = 200  # of a play that fails, with fewer steps
 #: What the schedule of a play asks for; None for a folder without one.
 SCHEDULES: Final[list[dict[str, Any] | None]] = [
