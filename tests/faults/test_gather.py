@@ -46,6 +46,27 @@ def test_a_firing_and_its_batch_are_struck_at_any_effect(kind: str, *, after: bo
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
+@pytest.mark.parametrize("kind", ["kill", "fail", "overtake"])
+def test_files_without_requests_are_one_completed_batch_whatever_is_struck(kind: str, *, after: bool) -> None:
+    """They are not free again, else each firing would make one more batch of them."""
+    for at in range(after, 200, 9):
+        played = GatherWorld()
+        for name in FILES:
+            played.come(name, 0)
+        played.strikes.due = Strike(kind, at, after)
+        played.fire(1)
+        assert played.end() == [], f"at effect {at}: {played.strikes.struck}"
+        played.fire(2)
+        assert played.end() == []
+        ((batch_id, names),) = played.gathered().items()
+        assert (names, played.provider.batches) == (sorted(FILES), {})
+        assert played.memory.batch_store.batches[batch_id].status == "completed"
+        if not played.strikes.struck:
+            break
+    assert at > 30
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
 def test_a_firing_whose_process_dies_anywhere_is_ended_by_the_sweep(*, after: bool) -> None:
     """Its event does not come again: a process dies between firing and claim, claim and record, record and start."""
     whole = world()

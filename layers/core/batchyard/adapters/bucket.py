@@ -164,11 +164,11 @@ class Bucket:
         except NotFound as error:  # 412, or removed meanwhile
             raise StaleRecord(str(error)) from error
 
-    def link(self, source: InputObject, filename: str) -> str:
-        """Return a URL that gives an object of JSON to its holder, for an hour; a client saves it by `filename`."""
+    def link(self, source: InputObject, filename: str, content_type: str = "application/json") -> str:
+        """Return a URL that gives an object to its holder, for an hour; a client saves it by `filename`."""
         version = {"VersionId": source.version_id} if source.version_id else {}
         named = {"ResponseContentDisposition": disposition(filename)}
-        shown = {"ResponseContentType": "application/json", **named, **version}
+        shown = {"ResponseContentType": content_type, **named, **version}
         return self._s3.generate_presigned_url(
             "get_object", Params={"Bucket": source.bucket, "Key": source.key, **shown}, ExpiresIn=LINK_LIFE
         )

@@ -19,6 +19,7 @@ from batchyard.planning import new_batch
 from batchyard.services import Services
 
 S3_URI: Final = r"(?s)s3://([^/]+)/(.+)"
+SURROGATE: Final = "[\ud800-\udfff]"  # no text that S3 knows
 SHOWN: Final = 200  # characters of a prefix
 LONGEST_KEY: Final = 1_024  # bytes, in S3
 KEEP_KEYS: Final = 30 * DAY  # an Idempotency-Key is remembered
@@ -26,7 +27,7 @@ KEEP_KEYS: Final = 30 * DAY  # an Idempotency-Key is remembered
 
 def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, idempotency_key: str | None) -> Batch:
     """Create or find the batch for a request, and start it; raises ApiError for a foreign object or a reused key."""
-    if wanted.input_prefix:
+    if wanted.input_prefix is not None:
         return _gathered(services, tenant, wanted, wanted.input_prefix, idempotency_key)
     source = _source(services, tenant, wanted.input_file_id)
     batch_id, token = _batch_id(services, wanted, source), f"batch_{uuid.uuid4().hex}"
@@ -51,12 +52,7 @@ def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, i
 
 def _gathered(services: Services, tenant: str, wanted: BatchRequest, prefix: str, idempotency_key: str | None) -> Batch:
     """Fire a gather folder of the tenant; raises ApiError if no new file is there."""
-    owner = object_keys.owner_of_folder(prefix)
-    if owner is None or owner[0] != tenant:
-        allowed = object_keys.gather_folder(tenant, "<name>")
-        raise invalid_request(
-            BatchError("invalid_value", f"input_prefix must be {allowed}, with '/' at its end.", PREFIX)
-        )
+    owner = _folder(tenant, prefix)
     token = f"batch_{uuid.uuid4().hex}" if idempotency_key is None else derived_id("api", tenant, idempotency_key)
     batch_id = fire.id_of(*owner, token)
     if idempotency_key is not None:
@@ -72,6 +68,25 @@ def _gathered(services: Services, tenant: str, wanted: BatchRequest, prefix: str
         )
         raise invalid_request(BatchError("nothing_to_gather", message, PREFIX))
     return batch
+
+
+def _folder(tenant: str, prefix: str) -> tuple[str, str]:
+    """Return the tenant and the name of a gather folder; raises ApiError 400 for what is none, or another tenant's."""
+    fits = len(prefix.encode("utf-8", "surrogatepass")) < LONGEST_KEY and not re.search(SURROGATE, prefix)
+    owner = object_keys.owner_of_folder(prefix) if fits else None
+    if owner is not None and owner[0] == tenant:
+        return owner
+    allowed = object_keys.gather_folder(tenant, "<name>")
+    within = re.match(object_keys.FOLDER, f"{prefix}/", re.DOTALL)
+    meant = within[0] if within and within[1] == tenant and object_keys.owner_of_folder(within[0]) else None
+    if owner is not None:
+        remedy = "This is a folder of another tenant."
+    elif meant is not None and fits:  # it lacks its last slash, or is a file or a folder in a gather folder
+        remedy = f"Write '{meant[:SHOWN]}'."
+    else:
+        remedy = "The name is one folder, and neither '.' nor '..'."
+    message = f"'{PREFIX}' must be {allowed}, with '/' at its end. {remedy}"
+    raise invalid_request(BatchError("invalid_value", message, PREFIX))
 
 
 def _take_over(services: Services, batch: Batch, options: dict[str, Any]) -> bool:

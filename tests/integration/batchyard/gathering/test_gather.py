@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from batchyard.adapters.stores.gather_store import FolderFiring
-from batchyard.api.batches import batch_lines, create_batch
+from batchyard.api.batches import batch_files, batch_lines, create_batch, file_result
 from batchyard.budgets.spending import CODE
 from batchyard.domain.errors import ApiError
 from batchyard.gathering.fire import id_of
@@ -76,6 +76,12 @@ def test_answers_are_held_against_requests_of_files_and_lines_are_shown_by_file(
     put(world, FILES)
     batch_id = run(world, accept=json.dumps({"schema": True})) or ""
     world.run(batch_id)
+    files = batch_files(world.services, "default", batch_id, "1", "1")
+    assert [file["file"] for file in files["data"]] == ["b.jsonl"]
+    results = [
+        file_result(world.services, "default", batch_id, "2", f"{name}.jsonl").data for name in ("output", "errors")
+    ]
+    assert [(data or b"").count(b"\n") for data in results] == [3, 0]
     page = batch_lines(world.services, "default", batch_id, None, None)["data"]
     assert [(row["file"], row["file_line"]) for row in page] == [(name, at) for name in FILES for at in (1, 2, 3)]
     assert all(row["request"] for row in page)

@@ -109,7 +109,21 @@ def test_a_request_gathers_and_the_same_key_gives_the_same_batch(world: World) -
         ({"input_prefix": FOLDER, "input_file_id": "file-1"}, "input_prefix"),
         ({"input_prefix": FOLDER, "endpoint": None}, "endpoint"),
         ({"input_prefix": None}, "input_file_id"),
+        ({"input_prefix": None, "input_file_id": None}, "input_file_id"),
+        ({"input_prefix": ""}, "input_prefix"),
+        ({"input_prefix": ["gather/default/tickets/"]}, "input_prefix"),
+        ({"input_prefix": False}, "input_prefix"),
+        ({"input_prefix": f"{FOLDER}a.jsonl"}, "input_prefix"),
+        ({"input_prefix": f"{FOLDER}sub/"}, "input_prefix"),
+        ({"input_prefix": "gather/default/../"}, "input_prefix"),
+        ({"input_prefix": "gather/default/./"}, "input_prefix"),
+        ({"input_prefix": "gather/default/tickets/../other/"}, "input_prefix"),
+        ({"input_prefix": "gather/default//"}, "input_prefix"),
+        ({"input_prefix": f"s3://bucket/{FOLDER}"}, "input_prefix"),
+        ({"input_prefix": f"gather/default/{'x' * 1_024}/"}, "input_prefix"),
+        ({"input_prefix": "gather/default/\ud800/"}, "input_prefix"),
     ],
+    ids=lambda value: ascii(value)[:60],
 )
 def test_a_request_that_names_no_folder_of_its_tenant_is_refused(
     world: World, body: dict[str, Any], param: str
@@ -117,7 +131,25 @@ def test_a_request_that_names_no_folder_of_its_tenant_is_refused(
     with pytest.raises(ApiError) as refused:
         create_batch(world.services, "default", {**ASKED, **body})
     assert (refused.value.status, refused.value.param) == (400, param)
+    assert param == "endpoint" or "'input_prefix'" in str(refused.value)
     assert world.services.gather_store.claimed("default", "tickets", ["a.jsonl"]) == {}
+    assert world.services.batch_store.list_batches("default", None, 9) == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "remedy"),
+    [
+        ("", "gather/default/<name>/"),
+        ("gather/default/tickets", "Write 'gather/default/tickets/'."),
+        (f"{FOLDER}a.jsonl", "Write 'gather/default/tickets/'."),
+        ("gather/acme/tickets/", "another tenant"),
+        ("gather/default/../", "'..'"),
+    ],
+)
+def test_what_is_no_folder_is_refused_with_the_remedy(world: World, prefix: str, remedy: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        create_batch(world.services, "default", {**ASKED, "input_prefix": prefix})
+    assert remedy in str(refused.value)
 
 
 def test_a_request_is_refused_while_its_tenant_has_all_the_batches_that_may_be_open(world: World) -> None:
@@ -127,3 +159,12 @@ def test_a_request_is_refused_while_its_tenant_has_all_the_batches_that_may_be_o
     with pytest.raises(ApiError) as refused:
         create_batch(world.services, "default", ASKED)
     assert refused.value.status == 429
+
+
+def test_a_run_with_bytes_fires_and_one_in_a_folder_below_is_a_file(world: World) -> None:
+    world.backing.put(f"{FOLDER}sub/RUN", lines_of("sub", 1), {})
+    assert gather(world.services, BUCKET, f"{FOLDER}sub/RUN") is None
+    world.backing.put(f"{FOLDER}RUN", lines_of("run", 1), {})
+    batch = gather(world.services, BUCKET, f"{FOLDER}RUN")
+    assert batch is not None
+    assert {file.name for file in bucket_of(world).file_list(batch.input).files} == {"a.jsonl", "sub/RUN"}
