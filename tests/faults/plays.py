@@ -134,6 +134,7 @@ class PlayWorld(GatherWorld):
         self.bucket = self.memory.bucket
         self.bucket.__class__ = VersionedBucket
         assert isinstance(self.bucket, VersionedBucket)
+        self.bucket.page = 2  # a listing looks at its clock between two
         for name in ("schedule_store", "schedule_clock", "trigger_function"):
             setattr(self.services, name, Struck(getattr(self.memory, name), self.strikes))
         self.files: dict[tuple[str, str], File] = {}
@@ -218,6 +219,14 @@ class PlayWorld(GatherWorld):
         self.seen |= {"at once, amid claims"} if self.strikes.struck[-1:] == ["overtake before claim"] else set()
         self.strikes.due = None
 
+    def short_of_time(self, call: Callable[[], None], looks: int) -> None:
+        """Let somebody fire who has no more time after so many looks at the clock; the sweep has it taken up."""
+        usual, self.looks = self.looks, looks
+        self.machine.once(call)
+        self.looks = usual
+        parts = [each for each in self.memory.gather_store.open_firings() if each.reached is not None]
+        self.seen |= {"listed in parts"} if parts else set()
+
     def spent(self, call: Callable[[], None]) -> None:
         """Let somebody fire while the budget is spent; it is raised after that."""
         give(self.memory, 1)
@@ -226,8 +235,8 @@ class PlayWorld(GatherWorld):
         give(self.memory, ENOUGH)
 
     def retry_void(self, choice: int) -> None:
-        """Ask for a retry of a batch that was refused, whose files are free: there is none, or they would be paid twice."""
-        void = [each for each in self.of_folder() if is_void(each) and each.failed_at is not None]
+        """Ask for a retry of a batch that sent nothing, whose files are free: there is none, or they would be paid twice."""
+        void = [each for each in self.of_folder() if is_void(each)]
         if void:
             with suppress(ApiError):
                 retry_batch(self.memory, "default", void[choice % len(void)].batch_id, {"lines": "all"}, "void")
@@ -342,10 +351,7 @@ class PlayWorld(GatherWorld):
         times = Counter(version for batch in self.of_folder() if not is_void(batch) for version in self.versions(batch))
         found = [f"{name} {version} is in {count} batches" for (name, version), count in times.items() if count > 1]
         newest = {name: version for name, version in self.files if FOLDER + name in self.bucket.stored}
-        kept = {
-            each for batch in self.of_folder() if is_void(batch) for each in self.versions(batch) if batch.cancelled_at
-        }
-        left = [each for each in newest.items() if not times[each] and each not in kept]
+        left = [each for each in newest.items() if not times[each]]
         return found + [f"{name} {version} is in no batch" for name, version in left]
 
     def _apart(self) -> list[str]:

@@ -35,7 +35,7 @@ WANTED: Final = (
     "refused", "refused for money", "retry refused", "retried", "cancelled before it began", "cancelled while it ran",
     "replaced", "deleted", "set aside", "told twice", "at once", "at once, amid claims", "caught up", "struck",
     "schedule: made", "schedule: nothing", "schedule: too little", "schedule: overlap", "schedule: early", "schedule: waits",
-    "schedule: hours",
+    "schedule: hours", "listed in parts",
 )  # fmt: skip
 ENOUGH: Final = 3
 
@@ -145,6 +145,12 @@ def _fire_without_money(world: PlayWorld, chance: random.Random) -> None:
     world.spent(lambda: world.machine.once(call))
 
 
+def _fire_short_of_time(world: PlayWorld, chance: random.Random) -> None:
+    _come(world, chance)
+    call = world.means("RUN", chance.choice(["skip", "refuse"]))
+    world.short_of_time(call, chance.randrange(3))
+
+
 def _put_a_run_of_which_nobody_hears(world: PlayWorld, chance: random.Random) -> None:
     """S3's event is lost, or comes late; the sweep finds a RUN within two hours."""
     _come(world, chance)
@@ -208,5 +214,5 @@ MOVES: Final[dict[str, tuple[int, Move]]] = {
     "fire at once": (2, _fire_at_once), "refuse": (1, _refuse), "fire without money": (1, _fire_without_money),
     "put a RUN": (1, _put_a_run_of_which_nobody_hears), "cancel": (2, _cancel), "strike hours": (2, _strike_hours),
     "turn": (3, _turn), "end": (1, _end), "sweep": (2, _sweep), "retry": (1, _retry), "ordain": (2, _ordain),
-    "strike": (4, _strike),
+    "strike": (4, _strike), "fire short of time": (1, _fire_short_of_time),
 }  # fmt: skip

@@ -15,6 +15,7 @@ import pytest
 
 from batch_client import BadRequestError, CreateOutcomeUnknown, QuotaError
 from batchyard import services
+from batchyard.adapters.stores.gather_store import FolderFiring
 from batchyard.api import openapi
 from batchyard.api.api_keys import KeyCache
 from batchyard.api.files import MOST_INLINE
@@ -737,6 +738,18 @@ def test_a_run_makes_one_batch_of_the_files_of_its_folder_however_often_it_is_to
     assert batch_id == id_of("default", "tickets", f"RUN {run['version-id']}")
     assert (made.tenant, made.input.key, made.input.file_count) == ("default", "gather/default/tickets/", 2)
     assert set(at_hand.executions.started) == {batch_id}
+
+
+@samples("gather", "firing-")
+def test_a_firing_that_was_left_is_gone_on_with(at_hand: MemoryServices, path: Path) -> None:
+    left = json.loads(path.read_text(encoding="utf-8"))["firing"]
+    assert call(path) == {"batch_ids": []}  # nothing is known of it
+    firing = FolderFiring(key="left", options="{}", created_at=NOW, expires_at_ttl=NOW + 86_400, **left)
+    at_hand.gather_store.open(firing)
+    at_hand.bucket.put("gather/default/tickets/a.jsonl", INPUT)
+    assert call(path, seconds_left=59) == {"batch_ids": []}  # it has no time
+    assert call(path) == {"batch_ids": [left["batch_id"]]}
+    assert at_hand.executions.started == [left["batch_id"]]
 
 
 @samples("gather", "refused-")

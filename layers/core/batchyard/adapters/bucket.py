@@ -72,8 +72,9 @@ class Bucket:
             pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix, **marker)
             for page in pages:
                 newest = [self._arrived(row) for row in page.get("Versions", []) if row["IsLatest"]]
-                last = page.get("NextKeyMarker") or (newest[-1].object.key if newest else after)
-                yield InboxPage(newest, last)
+                listed = [row["Key"] for row in (*page.get("Versions", []), *page.get("DeleteMarkers", []))]
+                after = max(listed, default=after)  # of a key, the newest version is listed first
+                yield InboxPage(newest, after)
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Yield the folders right below a prefix that ends with a slash, each with a slash at its end."""

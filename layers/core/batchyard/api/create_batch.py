@@ -14,6 +14,7 @@ from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id
 from batchyard.domain.errors import ApiError, BatchyardError, invalid_request
 from batchyard.domain.numbers import DAY
+from batchyard.domain.step import OutOfTime
 from batchyard.gathering import fire
 from batchyard.planning import new_batch
 from batchyard.services import Services
@@ -23,6 +24,8 @@ SURROGATE: Final = "[\ud800-\udfff]"  # no text that S3 knows
 SHOWN: Final = 200  # characters of a prefix
 LONGEST_KEY: Final = 1_024  # bytes, in S3
 KEEP_KEYS: Final = 30 * DAY  # an Idempotency-Key is remembered
+GATHERED_FOR: Final = 18  # seconds; the HTTP API gives up after 30, and the batch is recorded and started after these
+ASK_AGAIN: Final = 30  # seconds
 
 
 def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, idempotency_key: str | None) -> Batch:
@@ -61,13 +64,33 @@ def _gathered(services: Services, tenant: str, wanted: BatchRequest, prefix: str
     unmade = new_batch.build(services, batch_id, tenant, _nowhere(services), wanted.completion_window, **members)
     tenancy.check_open_batches(services, tenant, batch_id)
     tenancy.check_budget(services, unmade)
-    batch = fire.fire(services, *owner, token, {fire.WINDOW: wanted.completion_window, **members})
+    given = {fire.WINDOW: wanted.completion_window, **members}
+    try:
+        batch = fire.fire_briefly(services, *owner, token, given, GATHERED_FOR)
+    except OutOfTime as error:
+        raise _still_gathered(prefix, batch_id, named=idempotency_key is not None) from error
     if batch is None:
         message = (
             f"No new file is below '{prefix[:SHOWN]}': each file there belongs to a batch already, or there is none."
         )
         raise invalid_request(BatchError("nothing_to_gather", message, PREFIX))
     return batch
+
+
+def _still_gathered(prefix: str, batch_id: str, *, named: bool) -> ApiError:
+    """Say what to do; a client must not ask again by itself for a firing that it did not name, as it would fire twice."""
+    remedy = (
+        "Ask again with the same Idempotency-Key in a minute"
+        if named
+        else f"Look for it at GET /v1/batches/{batch_id}, and send an Idempotency-Key next time"
+    )
+    message = (
+        f"So many objects are below '{prefix[:SHOWN]}' that their files are still being gathered, as the batch "
+        f"'{batch_id}'. {remedy}."
+    )
+    error = ApiError(HTTPStatus.SERVICE_UNAVAILABLE, message, code="still_gathering", param=PREFIX)
+    error.headers |= {"Retry-After": str(ASK_AGAIN), "x-should-retry": str(named).lower()}
+    return error
 
 
 def _folder(tenant: str, prefix: str) -> tuple[str, str]:

@@ -59,6 +59,13 @@ def counted_lines(prefix: str) -> str:
     return f"work/waiting/plan/files-{hashlib.sha256(prefix.encode('utf-8', 'surrogatepass')).hexdigest()}.msgpack"
 
 
+def watched(watcher: str) -> str:
+    """Name what somebody who looks into a gather folder again and again keeps of the last look."""
+    return (
+        f"work/waiting/plan/files-{hashlib.sha256(watcher.encode('utf-8', 'surrogatepass')).hexdigest()}-look.msgpack"
+    )
+
+
 def result_of_file(tenant: str, batch_id: str, file: str, name: str) -> str:
     """Name a result of one file of a gathered batch, which lies in its folder as `file`."""
     return f"results/{tenant}/{batch_id}/files/{file}/{name}"
