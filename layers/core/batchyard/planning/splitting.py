@@ -65,7 +65,8 @@ class Targets:
     ) -> None:  # fmt: skip
         """Keep the limits by provider; `choose` names the provider of a url and a model.
 
-        `fault` says that none is, at length or in brief. `urls` are all that any of the providers takes, but for those with a model in them.
+        `fault` says that none is, at length or in brief.
+        `urls` are all that any of the providers takes, but for those with a model in them.
         """
         self._by_provider, self._choose, self.fault, self.urls = limits, choose, fault, urls
         self._known = dict[tuple[str, str], ShardLimits | None]()
