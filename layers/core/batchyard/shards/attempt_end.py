@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchyard.costs.usage import Usage
 from batchyard.domain import object_keys
-from batchyard.domain.attempt import End
+from batchyard.domain.attempt import Attempt, End
 from batchyard.domain.batch import BatchError, window_seconds
 from batchyard.domain.shard import Shard, as_done, with_attempt_members, with_members, with_stall
 from batchyard.domain.step import Next, Step
@@ -37,7 +37,7 @@ def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, end: En
         shard, provider_status=status, end=end, ended_at=turn.services.now(), succeeded=len(outcome.output),
         failed=len(outcome.errors), transient=len(outcome.transient), strays=outcome.answers.strays, runs=outcome.runs,
         mended=outcome.answers.mended, empty=outcome.answers.empty, unmetered=outcome.answers.unmetered,
-        not_accepted=outcome.not_accepted, usage=used, cost=turn.cost(used),
+        not_accepted=outcome.not_accepted, usage=used, cost=turn.cost(used), assumed=_assumed(turn.attempt, outcome),
     )  # fmt: skip
     return with_members(
         ended, unfinished=len(outcome.unfinished), unfinished_key=outcome.key, file_id=None, codes=outcome.codes,
@@ -45,6 +45,12 @@ def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, end: En
         failed=sum(attempt.failed for attempt in ended.attempts),
         stalls=0 if outcome.finished else shard.stalls, stalled_lines=0 if outcome.finished else shard.stalled_lines,
     )  # fmt: skip
+
+
+def _assumed(attempt: Attempt, outcome: AttemptOutcome) -> int:
+    """Return what the unmetered answers were estimated at; nothing if the provider has told tokens of the whole attempt."""
+    told = attempt.usage is not None
+    return 0 if told else attempt.estimate * outcome.answers.unmetered // max(1, attempt.lines)
 
 
 def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
