@@ -89,9 +89,10 @@ class MotoBacking:
     def read(self, key: str) -> bytes:
         s3 = aws.client("s3")
         try:
-            return s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+            found: bytes = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
         except s3.exceptions.NoSuchKey as error:
             raise NotFound(key) from error
+        return found
 
     def _invoke(self, params: Any, **_: Any) -> Any:
         """Stand where Lambda stands, which takes an asynchronous invocation in."""
