@@ -2,17 +2,17 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from batchyard.adapters.stores.api_key_store import KEEP_REVOKED, ApiKeyStore
-from batchyard.adapters.stores.gather_store import OPEN, FolderFiring, GatherStore
+from batchyard.adapters.stores.gather_store import EMPTY, KEEP_CLAIMS, OF_A_ROUND, OPEN, VOID, FolderFiring, GatherStore
 from batchyard.adapters.stores.idempotency_store import FirstUse, IdempotencyStore
 from batchyard.domain.api_key import ApiKey
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import NotFound, StoreError
-from batchyard.domain.statuses import FAILED
+from batchyard.domain.statuses import is_unsent
 
 LONGEST_KEY = 1_000  # bytes; the 1,024 of `pk`, which is a sort key of indexes too, have room for a prefix
 
@@ -89,16 +89,51 @@ class MemoryGatherStore(GatherStore):
     def open(self, firing: FolderFiring) -> FolderFiring:
         return self.firings.setdefault(firing.batch_id, firing)
 
-    def seal(self, firing: FolderFiring, listed: str) -> FolderFiring:
+    def firing(self, tenant: str, name: str, batch_id: str) -> FolderFiring | None:
+        known = self.firings.get(batch_id)
+        return known if known and (known.tenant, known.name) == (tenant, name) else None
+
+    def reopen(self, firing: FolderFiring, now: int, expires_at: int) -> FolderFiring:
         known = self.firings[firing.batch_id]
-        if known.listed is None:
-            self.firings[firing.batch_id] = msgspec.structs.replace(known, listed=listed)
+        if known.state == EMPTY and known.created_at == firing.created_at:
+            begun = max(now, firing.created_at + 1)
+            anew: dict[str, Any] = {"state": OPEN, "created_at": begun, "expires_at_ttl": expires_at}
+            self._set(firing.batch_id, **anew, **dict.fromkeys(OF_A_ROUND))
         return self.firings[firing.batch_id]
 
-    def end(self, firing: FolderFiring, state: str) -> None:
+    def note(self, firing: FolderFiring, listing: str, reached: str) -> None:
+        known = self.firings.get(firing.batch_id)
+        same = known is not None and known.created_at == firing.created_at and known.listed is None
+        if known is not None and same and (known.reached is None or known.reached < reached):
+            self._set(firing.batch_id, listing=listing, reached=reached)
+
+    def seal(self, firing: FolderFiring, listed: str) -> FolderFiring:
+        known = self.firings[firing.batch_id]
+        if known.listed is None and known.created_at == firing.created_at:
+            self._set(firing.batch_id, listed=listed)
+        return self.firings[firing.batch_id]
+
+    def postpone(self, firing: FolderFiring, due_at: int) -> None:
         if firing.batch_id in self.firings:
-            known = self.firings[firing.batch_id]
-            self.firings[firing.batch_id] = msgspec.structs.replace(known, state=state)
+            self._set(firing.batch_id, due_at=due_at)
+
+    def leave(self, firing: FolderFiring, now: int) -> None:
+        known = self.firings.get(firing.batch_id)
+        if known is not None and known.due_at is None:
+            self._set(firing.batch_id, due_at=now)
+
+    def end(self, firing: FolderFiring, state: str) -> None:
+        known = self.firings.get(firing.batch_id)
+        other_round = state == EMPTY and known is not None and known.created_at != firing.created_at
+        if known is not None and known.state != VOID and not other_round:
+            self._set(firing.batch_id, state=state)
+
+    def free(self, tenant: str, name: str, batch_id: str, now: int) -> None:
+        if self.firing(tenant, name, batch_id) is not None:
+            self._set(batch_id, state=VOID, expires_at_ttl=now + KEEP_CLAIMS)
+
+    def _set(self, batch_id: str, **members: Any) -> None:
+        self.firings[batch_id] = msgspec.structs.replace(self.firings[batch_id], **members)
 
     def open_firings(self) -> Iterator[FolderFiring]:
         return iter([each for each in self.firings.values() if each.state == OPEN])
@@ -113,9 +148,13 @@ class MemoryGatherStore(GatherStore):
         self.claims[place] = firing.batch_id
         return True
 
-    def refused(self, batch_ids: Collection[str]) -> set[str]:
-        known = [found for each in batch_ids if (found := self._batches.find_batch(each))]
-        return {batch.batch_id for batch in known if batch.status == FAILED and batch.in_progress_at is None}
+    def void(self, tenant: str, name: str, batch_ids: Collection[str]) -> set[str]:
+        known = {each: self._batches.find_batch(each) for each in batch_ids}
+        firings = [self.firing(tenant, name, each) for each, batch in known.items() if batch is None]
+        unsent = {
+            each for each, batch in known.items() if batch is not None and is_unsent(batch.status, batch.in_progress_at)
+        }
+        return unsent | {each.batch_id for each in firings if each is not None and each.state == VOID}
 
 
 class MemoryIdempotencyStore(IdempotencyStore):

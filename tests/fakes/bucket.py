@@ -77,7 +77,7 @@ class MemoryBucket(Bucket):
             raise StaleRecord(key)
         self.put(key, data)
 
-    def link(self, source: InputObject, filename: str) -> str:  # noqa: ARG002 - the URL is made up
+    def link(self, source: InputObject, filename: str, content_type: str = "application/json") -> str:  # noqa: ARG002 - the URL is made up
         return f"https://{BUCKET}.example/{source.key}"
 
     @cached_property

@@ -40,7 +40,7 @@ SETTINGS: Final = Settings(
     bucket=BUCKET, table=TABLE, event_bus=BUS, provider_base_url="http://127.0.0.1/v1", provider_secret_id=SECRETS["provider"],
     provider_role_arn="arn:aws:iam::123456789012:role/bedrock",
     stack="stack-1", state_machine_arn=MACHINE, webhook_state_machine_arn=MACHINE.replace("batch", "webhooks"),
-    cancel_function="cancel", advance_function="advance",
+    cancel_function="cancel", advance_function="advance", gather_function="gather",
     trigger_function=f"arn:aws:lambda:{REGION}:123456789012:function:trigger", schedule_group="batchyard-schedules",
     schedule_role_arn="arn:aws:iam::123456789012:role/schedules",
     dead_letters_arn=f"arn:aws:sqs:{REGION}:123456789012:dead-letters",

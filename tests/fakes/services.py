@@ -127,6 +127,13 @@ class MemoryAccount(Account):
         return MemoryCreationStore(self.name)
 
 
+def _function() -> cached_property[MemoryLambdaFunction]:
+    def made(_: Services) -> MemoryLambdaFunction:
+        return MemoryLambdaFunction()
+
+    return cached_property(made)
+
+
 class MemoryAdapters(Services):
     """Services whose adapters are made of memory, whatever the provider is; each has the name that `Services` gives it."""
 
@@ -178,17 +185,10 @@ class MemoryAdapters(Services):
     def executions(self) -> MemoryExecutions:
         return MemoryExecutions()
 
-    @cached_property
-    def cancel_function(self) -> MemoryLambdaFunction:
-        return MemoryLambdaFunction()
-
-    @cached_property
-    def advance_function(self) -> MemoryLambdaFunction:
-        return MemoryLambdaFunction()
-
-    @cached_property
-    def trigger_function(self) -> MemoryLambdaFunction:
-        return MemoryLambdaFunction()
+    cancel_function = _function()
+    advance_function = _function()
+    trigger_function = _function()
+    gather_function = _function()
 
     @cached_property
     def schedule_store(self) -> MemoryScheduleStore:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchyard.gathering import fire
-from batchyard.gathering.gather import gather
+from batchyard.gathering.gather import gather, take_up
 from tests.fakes.batches import BUCKET
 from tests.fakes.lines import jsonl, request
+from tests.fakes.seconds_left import SecondsLeft
 from tests.faults.checker import Case
 from tests.faults.provider import FatesProvider
 from tests.faults.struck import KEY, StruckWorld
@@ -62,6 +64,8 @@ class GatherWorld(StruckWorld):
         super().__init__(**settings)
         self.provider.__class__ = NamedProvider
         self.came: dict[str, list[str]] = {}
+        #: how often the next process that gathers may look at its clock
+        self.looks = 1_000
 
     def come(self, name: str, lines: int) -> None:
         """Let a file come."""
@@ -74,8 +78,27 @@ class GatherWorld(StruckWorld):
         (self.machine.once if once else self.machine.deliver)(lambda: self.heard(number))
 
     def heard(self, number: int) -> None:
-        """Take the event of a RUN."""
-        gather(self.services, BUCKET, RUN, f"v{number}")
+        """Take the event of a RUN, in a process that has no more time after so many looks at its clock."""
+        gather(self.services, BUCKET, RUN, f"v{number}", self._seconds_left())
+
+    def _seconds_left(self) -> SecondsLeft:
+        """Give each process a little more time than the last one."""
+        self.looks += 1
+        return SecondsLeft(self.looks)
+
+    def sweep(self) -> None:
+        """Let the schedule come, and Lambda invoke what the sweep asked it to."""
+        super().sweep()
+        asked: list[Any] = self.memory.gather_function.invoked
+        while asked:
+            self.machine.deliver(partial(self._asked, asked.pop(0)))
+
+    def _asked(self, event: Any) -> None:
+        if "firing" in event:
+            take_up(self.services, **event["firing"], seconds_left=self._seconds_left())
+        else:
+            run = event["detail"]["object"]
+            gather(self.services, BUCKET, run["key"], run["version-id"], self._seconds_left())
 
     def strike_clock(self, key: str) -> None:
         """Let a clock fire the folder."""

@@ -25,6 +25,7 @@ ADAPTERS: Final = (
     "executions",
     "event_bus",
     "cancel_function",
+    "gather_function",
     "file_store",
     "file_bucket",
     "quota_store",

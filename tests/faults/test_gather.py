@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+from contextlib import suppress
 
 import pytest
 
+from batchyard.api.batches import cancel_batch
+from batchyard.domain.errors import StoreError
 from tests.faults.gathered import RUN, GatherWorld, batch_of
 from tests.faults.provider import Fate
 from tests.faults.strikes import Strike, some
@@ -43,6 +46,27 @@ def test_a_firing_and_its_batch_are_struck_at_any_effect(kind: str, *, after: bo
         assert len(played.gathered()) == 1
         struck += bool(played.strikes.struck)
     assert struck > 5
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
+@pytest.mark.parametrize("kind", ["kill", "fail", "overtake"])
+def test_files_without_requests_are_one_completed_batch_whatever_is_struck(kind: str, *, after: bool) -> None:
+    """They are not free again, else each firing would make one more batch of them."""
+    for at in range(after, 200, 9):
+        played = GatherWorld()
+        for name in FILES:
+            played.come(name, 0)
+        played.strikes.due = Strike(kind, at, after)
+        played.fire(1)
+        assert played.end() == [], f"at effect {at}: {played.strikes.struck}"
+        played.fire(2)
+        assert played.end() == []
+        ((batch_id, names),) = played.gathered().items()
+        assert (names, played.provider.batches) == (sorted(FILES), {})
+        assert played.memory.batch_store.batches[batch_id].status == "completed"
+        if not played.strikes.struck:
+            break
+    assert at > 30
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
@@ -131,6 +155,70 @@ def test_ten_thousand_files_of_one_line_are_one_batch_though_a_process_dies_amid
     assert (report["files_total"], report["files"]) == (10_000, None)
     listed = [json.loads(line) for line in (played.found(report["files_key"]) or b"").splitlines()]
     assert [(file["file"], file["completed"]) for file in listed] == [(name, 1) for name in names]
+
+
+def parted() -> GatherWorld:
+    """Make a world whose folder is listed two files at a time, by processes that soon have no more time."""
+    made = GatherWorld(max_requests_per_shard=4)
+    made.memory.bucket.page, made.looks = 2, 0
+    for name in "abcdefghi":
+        made.come(name, 1)
+    return made
+
+
+def ended(played: GatherWorld) -> bool:
+    """Fire, and sweep until the firing has ended; tell whether a process had no more time meanwhile."""
+    played.fire(1, once=True)
+    parts = 0
+    while not played.gathered() or list(played.memory.gather_store.open_firings()):
+        parts += 1
+        assert parts < 20
+        played.clock.now += 1_000
+        played.sweep()
+    return parts > 1
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
+@pytest.mark.parametrize("kind", ["kill", "fail", "overtake"])
+def test_a_folder_that_is_listed_in_parts_is_gathered_once_whatever_befalls(kind: str, *, after: bool) -> None:
+    """The one that overtakes begins at the start, or goes on with what the other kept, and ends or stops before it."""
+    quiet = parted()
+    assert ended(quiet)
+    for at in some(range(quiet.strikes.count), kind, after=after, every=4):
+        played = parted()
+        played.strikes.step = lambda played=played: played.heard(1)  # type: ignore[misc]
+        played.strikes.due = Strike(kind, at, after)
+        if kind == "fail":
+            with suppress(StoreError):  # the sweep tells of it, and comes again
+                ended(played)
+        ended(played)
+        assert played.end() == [], f"at effect {at}: {played.strikes.struck}"
+        assert len(played.gathered()) == 1
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_the_files_of_a_batch_that_was_cancelled_before_it_began_are_free_and_no_others(turns: int) -> None:
+    played = world()
+    played.fire(1)
+    ((first, _),) = played.gathered().items()
+    for _ in range(turns):
+        for execution in played.machine.running:
+            played.machine.turn(execution)
+    begun = played.record(first)["in_progress_at"] is not None
+    played.machine.deliver(lambda: cancel_batch(played.services, "default", first))
+    played.fire(2)
+    assert list(played.gathered()) == [first]  # what becomes of it is open
+    played.finish()
+    assert played.record(first)["status"] == "cancelled"
+    played.fire(3)
+    played.finish()
+    again = [names for batch_id, names in played.gathered().items() if batch_id != first]
+    assert again == ([] if begun else [sorted(FILES)])
+    assert begun == bool(turns)
+    sent = [
+        each for (batch_id, _), each in played.memory.batch_store.kept.items() if batch_id == first and each.attempts
+    ]
+    assert begun or not sent
 
 
 @pytest.mark.parametrize("seed", range(PLAYS))

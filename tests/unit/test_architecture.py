@@ -323,7 +323,7 @@ def test_a_handler_is_a_door(path: Path) -> None:
 
 
 # The doors that stand before more than one operation: one for each route, or for each kind of event.
-SEVERAL = {"api", "deliver", "fail", "sweep"}
+SEVERAL = {"api", "deliver", "fail", "gather", "sweep"}
 # What doors need beside their operation: the services of the process, the logger, and the shapes of events.
 BESIDE = {"services", "observability", "domain"}
 

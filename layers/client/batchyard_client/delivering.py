@@ -158,7 +158,7 @@ def lines_of(results: Results, source: Input) -> Iterator[bytes]:
 
 
 @contextmanager
-def _kept(out: str) -> Iterator[None]:
+def kept(out: str) -> Iterator[None]:
     """Tell a fault of the disk as what it is: the batch has ended, and its answers are not lost."""
     try:
         yield
@@ -181,7 +181,7 @@ def _unwritable() -> type[Exception]:
 
 def deliver(front: Front, view: View, source: Input | None, out: str) -> Delivered:
     """Bring the results of an ended batch to `out`; raises Stopped if the disk does not take them."""
-    with _kept(out):
+    with kept(out):
         return _delivered(front, view, source, out)
 
 

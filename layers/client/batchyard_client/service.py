@@ -184,7 +184,7 @@ class Service:
         return view_of(self.client.ask("POST", f"{_of(batch_id)}/retry", body=body, headers=headers).data)
 
     def inside(self, batch_id: str, what: str, query: Mapping[str, str]) -> dict[str, Any]:
-        """Return what is inside a batch: `lines`, each with its request and its result, or `shards` with their progress."""
+        """Return what is inside a batch: `lines` with request and result, `shards` with their progress, or its `files`."""
         return _object(self.client.ask("GET", f"{_of(batch_id)}/{what}", query=query).data)
 
     def usage(self, query: Mapping[str, str]) -> dict[str, Any]:

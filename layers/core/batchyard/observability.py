@@ -38,7 +38,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     # What the sweep has done: each is explained in docs/failures.md.
     **dict.fromkeys(
         (
-            "UploadsStarted", "FiringsEnded", "ExecutionsStarted", "ExecutionsRestarted", "BatchesGivenUp",
+            "UploadsStarted", "FiringsTakenUp", "ExecutionsStarted", "ExecutionsRestarted", "BatchesGivenUp",
             "GivenUpBatchesAdvanced", "BatchesFailed", "ProviderBatchesAdopted", "ProviderBatchesCancelled",
             "ProviderFilesDeleted", "ReservationsReleased", "LedgersCorrected", "StoredBytesCorrected",
             "StoredFilesRemoved", "CopiesRemoved", "BatchesSettled", "FiringsCaughtUp", "SchedulesMended",

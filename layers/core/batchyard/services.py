@@ -34,6 +34,17 @@ if TYPE_CHECKING:
     from batchyard.settings import Settings
 
 
+def _function(setting: str) -> cached_property[LambdaFunction]:
+    """Make the property that is the function which a setting names."""
+
+    def named(services: Services) -> LambdaFunction:
+        from batchyard.adapters.executions import LambdaFunction
+
+        return LambdaFunction(getattr(services.settings, setting))
+
+    return cached_property(named)
+
+
 class Services:
     """Settings, adapters, providers, clock (Unix seconds) and chance (in [0, 1)) of one process."""
 
@@ -143,25 +154,14 @@ class Services:
 
         return Executions(self.settings.webhook_state_machine_arn)
 
-    @cached_property
-    def cancel_function(self) -> LambdaFunction:
-        """The function that cancels provider batches."""
-        return self._function(self.settings.cancel_function)
-
-    @cached_property
-    def advance_function(self) -> LambdaFunction:
-        """The function that plays the next steps of a shard at once."""
-        return self._function(self.settings.advance_function)
-
-    @cached_property
-    def trigger_function(self) -> LambdaFunction:
-        """The function that makes the batch of a schedule."""
-        return self._function(self.settings.trigger_function)
-
-    def _function(self, name: str) -> LambdaFunction:
-        from batchyard.adapters.executions import LambdaFunction
-
-        return LambdaFunction(name)
+    #: It cancels provider batches.
+    cancel_function = _function("cancel_function")
+    #: It plays the next steps of a shard at once.
+    advance_function = _function("advance_function")
+    #: It makes the batch of a schedule.
+    trigger_function = _function("trigger_function")
+    #: It makes the batch of a gather folder.
+    gather_function = _function("gather_function")
 
     @cached_property
     def schedule_store(self) -> ScheduleStore:

@@ -49,6 +49,7 @@ class Settings(Limits, frozen=True, kw_only=True, eq=False):
     cancel_function: str = ""
     advance_function: str = ""
     trigger_function: str = ""
+    gather_function: str = ""
     schedule_group: str = ""
     schedule_role_arn: str = ""
     dead_letters_arn: str = ""

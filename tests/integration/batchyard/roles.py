@@ -160,6 +160,7 @@ def _arns(settings: Settings, region: str) -> dict[str, str]:
         "CancelFunction.Arn": f"arn:aws:lambda:{where}:function:{settings.cancel_function}",
         "AdvanceFunction.Arn": f"arn:aws:lambda:{where}:function:{settings.advance_function}",
         "TriggerFunction.Arn": settings.trigger_function,
+        "GatherFunction.Arn": f"arn:aws:lambda:{where}:function:{settings.gather_function}",
         "ScheduleGroup": settings.schedule_group,
         "ScheduleRole.Arn": settings.schedule_role_arn,
         "ProviderSecret.Id": f"arn:aws:secretsmanager:{where}:secret:{settings.provider_secret_id}",

@@ -218,6 +218,19 @@ def test_nothing_is_sent_where_all_errors_are_of_the_input(world: World) -> None
     assert world.run(child) == "refused"
     shown = retrieve_batch(world.services, "default", child)
     assert [each["code"] for each in shown["errors"]["data"]] == ["nothing_to_retry"]
+    assert shown["errors_total"] == 1  # the errors that the line had before are not those of this batch
+
+
+def test_a_retry_that_is_refused_counts_the_lines_that_it_spoils_and_no_other(world: World) -> None:
+    lines = b"?\n" + b"!\n" + jsonl([request(f"r{at}") for at in range(4)])
+    first = parent(world, lines, **{"on-invalid": "skip"})
+    failed = len(world.answered(first, "errors.jsonl")) - 2
+    assert failed > 0
+    spoilt = retry(world, first, body={"model": "x" * 3_000})
+    assert world.run(spoilt) == "refused"
+    shown = retrieve_batch(world.services, "default", spoilt)
+    codes = [each["code"] for each in shown["errors"]["data"]]
+    assert (len(codes), codes[-1], shown["errors_total"]) == (failed + 1, "nothing_to_retry", failed + 1)
 
 
 def test_while_a_retry_runs_another_call_gets_the_same_and_a_later_one_a_new_one(world: World) -> None:

@@ -133,6 +133,7 @@ def test_a_class_without_lines_sends_nothing(world: World) -> None:
     second = shown(world, first)["retried_by"]
     world.run(third := retry(world, second, lines="not_accepted"))
     assert [each["code"] for each in shown(world, third)["errors"]["data"]] == ["nothing_to_retry"]
+    assert shown(world, third)["errors_total"] == 1
     assert "'not_accepted'" in shown(world, third)["errors"]["data"][0]["message"]
 
 

@@ -57,7 +57,16 @@ def test_no_sample_names_anybody_real() -> None:
         assert all(ipaddress.ip_address(each) in example for each in addresses), path.name
 
 
-@of("intake.", "gather.", "sweep.schedule", "sweep.execution-", "bus.", "notify.", "advance.bedrock-")
+@of(
+    "intake.",
+    "gather.s3-",
+    "gather.refused-",
+    "sweep.schedule",
+    "sweep.execution-",
+    "bus.",
+    "notify.",
+    "advance.bedrock-",
+)
 def test_an_eventbridge_sample_has_the_whole_envelope(path: Path) -> None:
     event = read(path)
     assert set(event) == ENVELOPE
@@ -65,7 +74,7 @@ def test_an_eventbridge_sample_has_the_whole_envelope(path: Path) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", event["time"])
 
 
-@of("intake.", "gather.")
+@of("intake.", "gather.s3-", "gather.refused-")
 def test_an_upload_pins_the_version_of_its_object(path: Path) -> None:
     event = S3EventBridgeNotificationEvent(read(path))
     assert event.detail_type == "Object Created"
@@ -73,6 +82,13 @@ def test_an_upload_pins_the_version_of_its_object(path: Path) -> None:
     assert event.detail.object.version_id
     assert re.fullmatch(r"[0-9A-F]{18}", event.detail.object.sequencer)
     assert event.detail.reason in {"PutObject", "CopyObject", "CompleteMultipartUpload"}
+
+
+@of("gather.firing-")
+def test_a_firing_that_was_left_is_named_by_its_folder_and_batch(path: Path) -> None:
+    firing = read(path)["firing"]
+    assert set(firing) == {"tenant", "name", "batch_id"}
+    assert BATCH_ID.fullmatch(firing["batch_id"])
 
 
 @of("intake.s3-object-created-multipart")

@@ -15,15 +15,17 @@ import pytest
 
 from batch_client import BadRequestError, CreateOutcomeUnknown, QuotaError
 from batchyard import services
+from batchyard.adapters.stores.gather_store import FolderFiring
 from batchyard.api import openapi
 from batchyard.api.api_keys import KeyCache
 from batchyard.api.files import MOST_INLINE
 from batchyard.domain import multipart_upload, object_keys, outcomes, stored_file, webhook_endpoint
 from batchyard.domain.api_key import ApiKey, digest
-from batchyard.domain.batch import BatchError, Counts
+from batchyard.domain.batch import BatchError, Counts, InputObject
 from batchyard.domain.statuses import TRANSITIONS
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.gathering.fire import id_of
+from batchyard.lines.file_entries import write_entries
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import Place, ShardLines
 from batchyard.planning.summary import Summary, write_summary
@@ -377,6 +379,8 @@ REFUSALS = {
     "list-errors-unknown": (404, None, None),
     "list-lines-bad-from": (400, "invalid_type", "from"),
     "list-lines-unknown": (404, None, None),
+    "batch-file-output-unknown": (404, None, None),
+    "list-batch-files-bad-after": (400, "invalid_type", "after"),
     "list-shards-bad-after": (400, "invalid_type", "after"),
     "presign-file-parts-too-small": (400, "invalid_value", "part_bytes"),
     "add-upload-part-of-another-name": (400, "missing_required_parameter", "data"),
@@ -528,6 +532,26 @@ def test_a_fault_of_ours_is_a_500_without_its_details(at_hand: MemoryServices, p
     assert answer["statusCode"] == 500
     assert body(answer)["error"]["type"] == "server_error"
     assert "batches" not in body(answer)["error"]["message"]
+
+
+@samples("api", "list-batch-files", "batch-file")
+def test_the_files_of_a_batch_are_those_of_a_gathered_one(at_hand: MemoryServices, path: Path) -> None:
+    assert call(path)["statusCode"] == 404
+    assert "is of one input" in body(call(path))["error"]["message"]
+    folder = InputObject("b", "gather/default/f/", "e", 3, files="work/x/plan/files-1.msgpack", file_count=1)
+    made = batch(input=folder, status="completed", in_progress_at=NOW, completed_at=NOW)
+    at_hand.batch_store.batches[BATCH_ID] = made
+    write_entries(at_hand.bucket, made, [{"number": 1, "file": "a"}])
+    for name in ("output", "errors"):
+        at_hand.bucket.put(object_keys.result_of_file("default", BATCH_ID, "a", f"{name}.jsonl"), f"{name}\n".encode())
+    answer = call(path)
+    assert answer["statusCode"] == 200
+    if "list" in path.name:
+        assert body(answer)["data"] == [{"number": 1, "file": "a"}]
+    else:
+        name = path.stem.rpartition("-")[2]
+        assert base64.b64decode(answer["body"]) == f"{name}\n".encode()
+        assert answer["headers"]["Content-Disposition"].startswith(f'attachment; filename="{BATCH_ID}_1_{name}.jsonl"')
 
 
 @samples("api", "report")
@@ -714,6 +738,18 @@ def test_a_run_makes_one_batch_of_the_files_of_its_folder_however_often_it_is_to
     assert batch_id == id_of("default", "tickets", f"RUN {run['version-id']}")
     assert (made.tenant, made.input.key, made.input.file_count) == ("default", "gather/default/tickets/", 2)
     assert set(at_hand.executions.started) == {batch_id}
+
+
+@samples("gather", "firing-")
+def test_a_firing_that_was_left_is_gone_on_with(at_hand: MemoryServices, path: Path) -> None:
+    left = json.loads(path.read_text(encoding="utf-8"))["firing"]
+    assert call(path) == {"batch_ids": []}  # nothing is known of it
+    firing = FolderFiring(key="left", options="{}", created_at=NOW, expires_at_ttl=NOW + 86_400, **left)
+    at_hand.gather_store.open(firing)
+    at_hand.bucket.put("gather/default/tickets/a.jsonl", INPUT)
+    assert call(path, seconds_left=59) == {"batch_ids": []}  # it has no time
+    assert call(path) == {"batch_ids": [left["batch_id"]]}
+    assert at_hand.executions.started == [left["batch_id"]]
 
 
 @samples("gather", "refused-")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from batchyard.domain.api_key import ApiKey
 from batchyard.domain.batch import InputObject
 from batchyard.domain.nesting import MOST_LEVELS
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
+from batchyard.lines.file_entries import write_entries
 from batchyard.message_batches import envelope
 from tests.fakes.batches import BATCH_ID, BUCKET, batch
 from tests.fakes.nested import DEPTHS, nested
@@ -48,6 +50,16 @@ FILE_ID, UPLOAD_ID = "file-3sT9bK2mQxV7cLwZ0rYpHd", "upload_7d1f8f5ae2c44a559a1a
 def put_batch(made: MemoryServices) -> None:
     made.batch_store.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE, model=MODEL)
     made.bucket.put(object_keys.result("acme", BATCH_ID, "report.json"), b"{}")
+
+
+def put_gathered(made: MemoryServices) -> None:
+    folder = msgspec.structs.replace(SOURCE, key="gather/acme/f/", files="work/x/plan/files-1.msgpack", file_count=1)
+    members: dict[str, Any] = {"status": "completed", "in_progress_at": 1, "completed_at": 2}
+    put_batch(made)
+    made.batch_store.batches[BATCH_ID] = ended = batch(tenant="acme", input=folder, model=MODEL, **members)
+    write_entries(made.bucket, ended, [{"number": 1, "file": "a"}])
+    for name in (object_keys.OUTPUT, object_keys.ERRORS):
+        made.bucket.put(object_keys.result_of_file("acme", BATCH_ID, "a", name), b"")
 
 
 def put_file(made: MemoryServices) -> None:
@@ -92,6 +104,7 @@ OWNED: dict[str, tuple[str, str, Callable[[MemoryServices], None]]] = {
     "schedule_id": (SCHEDULE_ID, f"sched_{'0' * 32}", put_schedule),
     "upload_id": (UPLOAD_ID, f"upload_{'0' * 32}", put_upload),
     "webhook_endpoint_id": (ENDPOINT_ID, f"we_{'0' * 32}", put_endpoint),
+    "number": ("1", "2", put_gathered),  # of a file of the batch
 }
 
 

@@ -88,6 +88,7 @@ def test_a_parameter_defaults_to_what_settings_defaults_to(variable: str) -> Non
         ("WEBHOOK_STATE_MACHINE_ARN", "states:StartExecution"),
         ("CANCEL_FUNCTION", "lambda:InvokeFunction"),
         ("ADVANCE_FUNCTION", "lambda:InvokeFunction"),
+        ("GATHER_FUNCTION", "lambda:InvokeFunction"),
     ],
 )
 def test_who_is_told_of_another_resource_may_use_it_and_the_other_way_round(variable: str, action: str) -> None:

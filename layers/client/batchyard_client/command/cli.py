@@ -151,6 +151,9 @@ def list_(limit: int, estimates: bool, **asked: Any) -> int:  # noqa: ANN401 - a
 @batchyard.command()
 @click.argument("batch_id")
 @click.option("--input", "source", help="The input, where this machine does not know it.")
+@click.option(
+    "--files", is_flag=True, help="Of a gather folder: also the results of each file, in folders of their own."
+)
 @with_options([OUT], RECIPE, COMMON)
 def fetch(batch_id: str, source: str | None, out: str | None, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Wait for the end of a batch, and write its answers."""

@@ -20,6 +20,7 @@ from batchyard_client.settings import Place, checked_url, find_place, keep_login
 from batchyard_client.watching import estimate_words, would_run
 from batchyard_client.watching import watch as watched
 
+from .file_folders import check_files, check_folder, write_folders
 from .looking import printed, put, shown
 from .options import front_of, input_of, options_of
 from .words import UNDER_WAY, delivered_words
@@ -99,12 +100,26 @@ def watch(batch_id: str, asked: Mapping[str, Any]) -> int:
 def fetch(batch_id: str, source: str | None, out: str | None, asked: Mapping[str, Any]) -> int:
     """Wait for the end, and write."""
     front = front_of(asked)
+    if asked.get("files"):
+        return _fetch_files(front, batch_id, out or f"{batch_id}-results/", asked)
     made = input_of(source, asked, front, batch_id) if source else source_of(front.records.of_batch(batch_id))
     target = out or (usual_out(made) if made is not None else f"{batch_id}-results/")
     if made is not None:
         check_out(made, target)
     with front.words():
         return _through(front, batch_id, made, target, asked)
+
+
+def _fetch_files(front: Front, batch_id: str, out: str, asked: Mapping[str, Any]) -> int:
+    """Fetch the results of a batch of a gather folder, and those of each of its files."""
+    check_folder(out, batch_id)
+    with front.words():
+        front.service.need_batchyard("gather files")
+        view = watched_to_its_end(front, batch_id)
+        check_files(front, batch_id)
+        told = deliver(front, view, None, out)
+        write_folders(front, view, out)
+        return _said(front, told, asked)
 
 
 def cancel(batch_id: str, asked: Mapping[str, Any]) -> int:
@@ -174,7 +189,10 @@ def open_console(batch_id: str | None, asked: Mapping[str, Any]) -> int:
 def _through(front: Front, batch_id: str, made: Input | None, out: str, asked: Mapping[str, Any]) -> int:
     """Watch a batch to its end, and write its answers."""
     view = watched_to_its_end(front, batch_id)
-    told = deliver(front, view, made, out)
+    return _said(front, deliver(front, view, made, out), asked)
+
+
+def _said(front: Front, told: Delivered, asked: Mapping[str, Any]) -> int:
     if asked["as_json"]:
         printed(msgspec.to_builtins(told))
     front.screen.say(delivered_words(told))

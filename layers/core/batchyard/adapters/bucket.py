@@ -72,8 +72,9 @@ class Bucket:
             pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix, **marker)
             for page in pages:
                 newest = [self._arrived(row) for row in page.get("Versions", []) if row["IsLatest"]]
-                last = page.get("NextKeyMarker") or (newest[-1].object.key if newest else after)
-                yield InboxPage(newest, last)
+                listed = [row["Key"] for row in (*page.get("Versions", []), *page.get("DeleteMarkers", []))]
+                after = max(listed, default=after)  # of a key, the newest version is listed first
+                yield InboxPage(newest, after)
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Yield the folders right below a prefix that ends with a slash, each with a slash at its end."""
@@ -164,11 +165,11 @@ class Bucket:
         except NotFound as error:  # 412, or removed meanwhile
             raise StaleRecord(str(error)) from error
 
-    def link(self, source: InputObject, filename: str) -> str:
-        """Return a URL that gives an object of JSON to its holder, for an hour; a client saves it by `filename`."""
+    def link(self, source: InputObject, filename: str, content_type: str = "application/json") -> str:
+        """Return a URL that gives an object to its holder, for an hour; a client saves it by `filename`."""
         version = {"VersionId": source.version_id} if source.version_id else {}
         named = {"ResponseContentDisposition": disposition(filename)}
-        shown = {"ResponseContentType": "application/json", **named, **version}
+        shown = {"ResponseContentType": content_type, **named, **version}
         return self._s3.generate_presigned_url(
             "get_object", Params={"Bucket": source.bucket, "Key": source.key, **shown}, ExpiresIn=LINK_LIFE
         )

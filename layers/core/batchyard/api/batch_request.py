@@ -15,6 +15,7 @@ from batchyard.providers.windows import Windows, wrong_window
 
 EXPIRY_MEMBERS: Final = {"anchor", "seconds"}
 FILE, PREFIX = "input_file_id", "input_prefix"  # one of them names the input
+NO_INPUT: Final = f" Name a file, or a gather folder in '{PREFIX}' in its place."
 # An operation stands for lines of any model that have the model in their url.
 KNOWN: Final = ENDPOINTS.union(model_urls.OPERATIONS.values(), {ANY_ENDPOINT})
 MEMBERS: Final = ("endpoint", "completion_window")
@@ -39,7 +40,7 @@ class BatchRequest(msgspec.Struct, frozen=True, kw_only=True):
     def members(self) -> dict[str, Any]:
         """Return the members of the batch that follow from the request alone."""
         names = ("endpoint", "metadata", "output_expires_after")
-        file = {} if self.input_prefix else {"input_file_id": self.input_file_id}
+        file = {} if self.input_prefix is not None else {"input_file_id": self.input_file_id}
         return {**{name: getattr(self, name) for name in names}, **file, **self.options}
 
 
@@ -55,7 +56,7 @@ def check(
     gathers = body.get(PREFIX) is not None
     for name in (PREFIX if gathers else FILE, *MEMBERS):
         if body.get(name) is None:
-            raise missing_parameter(name)
+            raise missing_parameter(name, NO_INPUT if name == FILE else "")
         if not isinstance(body[name], str):
             raise invalid_request(BatchError("invalid_type", f"'{name}' must be a string.", name))
     if gathers and body.get(FILE) is not None:

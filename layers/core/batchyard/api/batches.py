@@ -19,6 +19,7 @@ from batchyard.domain.errors import ApiError, NotFound, StoreError, invalid_requ
 from batchyard.domain.numbers import MINUTE
 from batchyard.gateway.content import Content, large
 from batchyard.gateway.paging import LIMITS, number_of, page, page_limit
+from batchyard.inspection import file_page
 from batchyard.inspection.error_list import error_list
 from batchyard.inspection.line_page import line_page
 from batchyard.inspection.sent_lines import Wanted
@@ -29,6 +30,8 @@ from batchyard.services import Services
 MOST_INLINE: Final = (
     2_000_000  # bytes of a report; as text in JSON it may be twice as long, and an answer of Lambda holds 6 MB
 )
+OCTETS: Final = "application/octet-stream"
+MOST_OCTETS: Final = 4_000_000  # bytes of another content, which is handed out in base64
 MOST_PACKED: Final = 4_000_000  # bytes of a report as gzip, which is handed out in base64
 OPENAI_WINDOW: Final = "24h"
 ASK_EVERY: Final = MINUTE
@@ -129,6 +132,30 @@ def batch_report(services: Services, tenant: str, batch_id: str, *, gzip: bool =
         return Content(filename=name, data=services.bucket.get(found.key))
     link = partial(services.bucket.link, found, name)
     return large(services.bucket.chunks, found, link, name, MOST_PACKED) if gzip else Content(filename=name, url=link())
+
+
+def batch_files(services: Services, tenant: str, batch_id: str, after: str | None, limit: str | None) -> dict[str, Any]:
+    """List the files of an ended gathered batch, behind the number `after`; raises ApiError 400 or 404."""
+    batch = _own(services, tenant, batch_id)
+    return file_page.file_page(services, batch, number_of(after, "after", 0), page_limit(limit, *file_page.LIMITS))
+
+
+def file_result(
+    services: Services, tenant: str, batch_id: str, number: str, name: str, *, gzip: bool = False
+) -> Content:
+    """Return a result of one file of a gathered batch, or the URL of a large one; raises ApiError 400 or 404."""
+    batch, at = _own(services, tenant, batch_id), number_of(number, "number", 0)
+    found = file_page.result_of_file(services, batch, at, name)
+    filename = f"{batch_id}_{at}_{name}"  # which no name of a user's file can make another one
+    link = partial(services.bucket.link, found, filename, OCTETS)
+    try:
+        if found.size <= MOST_OCTETS:
+            return Content(filename=filename, data=services.bucket.get(found.key))
+        if gzip:
+            return large(services.bucket.chunks, found, link, filename, MOST_OCTETS)
+    except NotFound as error:  # removed at this moment
+        raise _unknown(batch_id) from error
+    return Content(filename=filename, url=link())
 
 
 def batch_shards(

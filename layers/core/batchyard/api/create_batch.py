@@ -14,19 +14,23 @@ from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id
 from batchyard.domain.errors import ApiError, BatchyardError, invalid_request
 from batchyard.domain.numbers import DAY
+from batchyard.domain.step import OutOfTime
 from batchyard.gathering import fire
 from batchyard.planning import new_batch
 from batchyard.services import Services
 
 S3_URI: Final = r"(?s)s3://([^/]+)/(.+)"
+SURROGATE: Final = "[\ud800-\udfff]"  # no text that S3 knows
 SHOWN: Final = 200  # characters of a prefix
 LONGEST_KEY: Final = 1_024  # bytes, in S3
 KEEP_KEYS: Final = 30 * DAY  # an Idempotency-Key is remembered
+GATHERED_FOR: Final = 18  # seconds; the HTTP API gives up after 30, and the batch is recorded and started after these
+ASK_AGAIN: Final = 30  # seconds
 
 
 def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, idempotency_key: str | None) -> Batch:
     """Create or find the batch for a request, and start it; raises ApiError for a foreign object or a reused key."""
-    if wanted.input_prefix:
+    if wanted.input_prefix is not None:
         return _gathered(services, tenant, wanted, wanted.input_prefix, idempotency_key)
     source = _source(services, tenant, wanted.input_file_id)
     batch_id, token = _batch_id(services, wanted, source), f"batch_{uuid.uuid4().hex}"
@@ -51,12 +55,7 @@ def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, i
 
 def _gathered(services: Services, tenant: str, wanted: BatchRequest, prefix: str, idempotency_key: str | None) -> Batch:
     """Fire a gather folder of the tenant; raises ApiError if no new file is there."""
-    owner = object_keys.owner_of_folder(prefix)
-    if owner is None or owner[0] != tenant:
-        allowed = object_keys.gather_folder(tenant, "<name>")
-        raise invalid_request(
-            BatchError("invalid_value", f"input_prefix must be {allowed}, with '/' at its end.", PREFIX)
-        )
+    owner = _folder(tenant, prefix)
     token = f"batch_{uuid.uuid4().hex}" if idempotency_key is None else derived_id("api", tenant, idempotency_key)
     batch_id = fire.id_of(*owner, token)
     if idempotency_key is not None:
@@ -65,13 +64,52 @@ def _gathered(services: Services, tenant: str, wanted: BatchRequest, prefix: str
     unmade = new_batch.build(services, batch_id, tenant, _nowhere(services), wanted.completion_window, **members)
     tenancy.check_open_batches(services, tenant, batch_id)
     tenancy.check_budget(services, unmade)
-    batch = fire.fire(services, *owner, token, {fire.WINDOW: wanted.completion_window, **members})
+    given = {fire.WINDOW: wanted.completion_window, **members}
+    try:
+        batch = fire.fire_briefly(services, *owner, token, given, GATHERED_FOR)
+    except OutOfTime as error:
+        raise _still_gathered(prefix, batch_id, named=idempotency_key is not None) from error
     if batch is None:
         message = (
             f"No new file is below '{prefix[:SHOWN]}': each file there belongs to a batch already, or there is none."
         )
         raise invalid_request(BatchError("nothing_to_gather", message, PREFIX))
     return batch
+
+
+def _still_gathered(prefix: str, batch_id: str, *, named: bool) -> ApiError:
+    """Say what to do; a client must not ask again by itself for a firing that it did not name, as it would fire twice."""
+    remedy = (
+        "Ask again with the same Idempotency-Key in a minute"
+        if named
+        else f"Look for it at GET /v1/batches/{batch_id}, and send an Idempotency-Key next time"
+    )
+    message = (
+        f"So many objects are below '{prefix[:SHOWN]}' that their files are still being gathered, as the batch "
+        f"'{batch_id}'. {remedy}."
+    )
+    error = ApiError(HTTPStatus.SERVICE_UNAVAILABLE, message, code="still_gathering", param=PREFIX)
+    error.headers |= {"Retry-After": str(ASK_AGAIN), "x-should-retry": str(named).lower()}
+    return error
+
+
+def _folder(tenant: str, prefix: str) -> tuple[str, str]:
+    """Return the tenant and the name of a gather folder; raises ApiError 400 for what is none, or another tenant's."""
+    fits = len(prefix.encode("utf-8", "surrogatepass")) < LONGEST_KEY and not re.search(SURROGATE, prefix)
+    owner = object_keys.owner_of_folder(prefix) if fits else None
+    if owner is not None and owner[0] == tenant:
+        return owner
+    allowed = object_keys.gather_folder(tenant, "<name>")
+    within = re.match(object_keys.FOLDER, f"{prefix}/", re.DOTALL)
+    meant = within[0] if within and within[1] == tenant and object_keys.owner_of_folder(within[0]) else None
+    if owner is not None:
+        remedy = "This is a folder of another tenant."
+    elif meant is not None and fits:  # it lacks its last slash, or is a file or a folder in a gather folder
+        remedy = f"Write '{meant[:SHOWN]}'."
+    else:
+        remedy = "The name is one folder, and neither '.' nor '..'."
+    message = f"'{PREFIX}' must be {allowed}, with '/' at its end. {remedy}"
+    raise invalid_request(BatchError("invalid_value", message, PREFIX))
 
 
 def _take_over(services: Services, batch: Batch, options: dict[str, Any]) -> bool:

@@ -128,6 +128,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     #: The latest retry of this batch that was to send anything.
     retried_by: str | None = None
     shards: int = 0
+    files_set_aside: int = 0  # of a gathered batch, as they hold no requests
     errors: list[BatchError] = []
     errors_total: int = 0
     #: What shards of the batch wait for; None while no shard waits.
@@ -145,8 +146,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     messages_input: str | None = None
     #: The file of the results in Anthropic's shape.
     messages_file_id: str | None = None
-    #: When Anthropic's route deleted the batch and its files.
-    deleted_at: int | None = None
+    deleted_at: int | None = None  # when Anthropic's route deleted the batch and its files
     in_progress_at: int | None = None
     finalizing_at: int | None = None
     completed_at: int | None = None
@@ -206,6 +206,7 @@ def _options(batch: Batch) -> dict[str, Any]:
     asked = {
         "input_prefix": batch.input.key if batch.input.files else None,
         "input_files": batch.input.file_count or None,
+        "files_set_aside": batch.files_set_aside or None,
         "on_invalid": batch.on_invalid if batch.on_invalid != REFUSE else None,
         "dry_run": batch.dry_run or None,
         "provider": batch.provider,

@@ -151,6 +151,7 @@ def invalid_request(error: BatchError) -> ApiError:
     return ApiError(HTTPStatus.BAD_REQUEST, error.message, code=error.code, param=error.param)
 
 
-def missing_parameter(name: str) -> ApiError:
-    """Answer 400 for a required member that is missing, in OpenAI's words."""
-    return invalid_request(BatchError("missing_required_parameter", f"Missing required parameter: '{name}'.", name))
+def missing_parameter(name: str, remedy: str = "") -> ApiError:
+    """Answer 400 for a required member that is missing, in OpenAI's words; a `remedy` of ours stands behind them."""
+    message = f"Missing required parameter: '{name}'.{remedy}"
+    return invalid_request(BatchError("missing_required_parameter", message, name))

@@ -14,9 +14,12 @@ OUTPUT: Final = "output.jsonl"
 ERRORS: Final = "errors.jsonl"
 MESSAGES: Final = "messages.jsonl"
 REPORT: Final = "report.json"
+FILE_ENTRIES: Final = "files.jsonl"  # of a gathered batch: what its report says of each file …
+FILE_INDEX: Final = "files-index.json"  # … and where in it some of them stand
 DEFAULT_TENANT: Final = "default"
 LONGEST_TENANT: Final = 256  # bytes
 FOLDER: Final = r"gather/([^/]+)/([^/]+)/"
+CLIMBING: Final = (".", "..")  # names that programs take for a way through folders
 UPLOAD: Final = r"(batch_[0-9a-f]+)-([0-9]{5,9})-([0-9]{4,9})"
 FILE: Final = r"files/([^/]+)/(file-[0-9A-Za-z]{22})"
 ATTEMPT: Final = r"(batch_[0-9a-f]+)/([0-9]{1,9})/([0-9]{1,9})"
@@ -46,14 +49,21 @@ def gather_folder(tenant: str, name: str) -> str:
 
 
 def owner_of_folder(prefix: str) -> tuple[str, str] | None:
-    """Read tenant and name from the prefix of a gather folder; None for any other prefix."""
+    """Read tenant and name from the prefix of a gather folder; None for any other prefix, as one that climbs."""
     found = re.fullmatch(FOLDER, prefix, re.DOTALL)
-    return (found[1], found[2]) if found else None
+    return (found[1], found[2]) if found and found[2] not in CLIMBING else None
 
 
 def counted_lines(prefix: str) -> str:
     """Name the counts of the lines that wait in a gather folder."""
     return f"work/waiting/plan/files-{hashlib.sha256(prefix.encode('utf-8', 'surrogatepass')).hexdigest()}.msgpack"
+
+
+def watched(watcher: str) -> str:
+    """Name what somebody who looks into a gather folder again and again keeps of the last look."""
+    return (
+        f"work/waiting/plan/files-{hashlib.sha256(watcher.encode('utf-8', 'surrogatepass')).hexdigest()}-look.msgpack"
+    )
 
 
 def result_of_file(tenant: str, batch_id: str, file: str, name: str) -> str:

@@ -30,6 +30,11 @@ ENDED: Final = frozenset(status for status, following in TRANSITIONS.items() if 
 STAMPS: Final = {status: f"{status}_at" for status in TRANSITIONS if status != VALIDATING}
 
 
+def is_unsent(status: str, in_progress_at: int | None) -> bool:
+    """Tell whether a batch ended before any request could be sent: it was refused, or cancelled while it was validated."""
+    return status in {FAILED, CANCELLED} and in_progress_at is None
+
+
 def sources_of(status: str) -> list[str]:
     """Return the statuses from which a batch may move to `status`."""
     return sorted(source for source, targets in TRANSITIONS.items() if status in targets)

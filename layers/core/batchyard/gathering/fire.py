@@ -4,19 +4,23 @@ Each step may be made again, by another process and at any later time, and comes
 files that it may claim are fixed, each is claimed, and then the batch is recorded and started.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from batchyard.adapters.stores.gather_store import DONE, EMPTY, FolderFiring
-from batchyard.domain import nesting
+from batchyard.adapters.stores.gather_store import DONE, EMPTY, VOID, FolderFiring
+from batchyard.domain import nesting, statuses
 from batchyard.domain.batch import Batch, InputObject, derived_id
-from batchyard.domain.numbers import DAY
+from batchyard.domain.numbers import DAY, MINUTE
+from batchyard.domain.step import TIME_TO_END, OutOfTime, TimeBudget
 from batchyard.gathering import folder
 from batchyard.observability import logger
 from batchyard.planning import new_batch
 from batchyard.services import Services
 
 WINDOW: Final = "completion_window"
+# Of a process that does not say how long it may work; that of a schedule has looked for some minutes before.
+USUAL: Final = 4 * MINUTE
+UNDER_WAY: Final = 16 * MINUTE  # nobody works on a firing any more that was begun so long ago: a function has 15
 
 
 def id_of(tenant: str, name: str, firing_key: str) -> str:
@@ -25,12 +29,13 @@ def id_of(tenant: str, name: str, firing_key: str) -> str:
 
 
 def fire(
-    services: Services, tenant: str, name: str, firing_key: str, options: Mapping[str, Any] | None = None
-) -> Batch | None:
+    services: Services, tenant: str, name: str, firing_key: str, options: Mapping[str, Any] | None = None, *,
+    seconds_left: Callable[[], float] | None = None, again: bool = False,
+) -> Batch | None:  # fmt: skip
     """Make one batch of the new files of the folder `gather/<tenant>/<name>/`, and start it; None if there is no new file.
 
-    `firing_key` tells what fires: twice the same key is the same firing, whose options are those that came first. `options`
-    are members of the batch, checked by the caller; a dry run claims no file.
+    Twice the same `firing_key` is the same firing, whose options, checked members of the batch, are those that came first;
+    with `again`, one that found nothing looks again. Raises OutOfTime; then `go_on` goes on.
     """
     batch_id, now = id_of(tenant, name, firing_key), services.now()
     firing = FolderFiring(
@@ -38,24 +43,71 @@ def fire(
         created_at=now, expires_at_ttl=now + services.settings.record_days * DAY,
     )  # fmt: skip
     known = services.batch_store.find_batch(batch_id)
-    if known is None:
-        return go_on(services, services.gather_store.open(firing))
-    return _started(services, firing, known)
+    if known is not None:
+        return _started(services, firing, known)
+    recorded = services.gather_store.open(firing)
+    if again and recorded.state == EMPTY:
+        recorded = services.gather_store.reopen(recorded, now, firing.expires_at_ttl)
+    return go_on(services, recorded, seconds_left)
 
 
-def go_on(services: Services, firing: FolderFiring) -> Batch | None:
-    """Bring a firing that is recorded to its end, from wherever it stands; None if it has found no file."""
+def go_on(services: Services, firing: FolderFiring, seconds_left: Callable[[], float] | None = None) -> Batch | None:
+    """Bring a firing that is recorded to its end, from wherever it stands; None if it has found no file.
+
+    A dry run claims no file. Raises OutOfTime; what was done by then stays done.
+    """
     known = services.batch_store.find_batch(firing.batch_id)
     if known is not None:
         return _started(services, firing, known)
+    if firing.state in {EMPTY, DONE, VOID}:  # or the record of its batch has expired
+        return None
+    try:
+        return _gathered(services, firing, TimeBudget(seconds_left or within(services, USUAL)))
+    except OutOfTime:
+        services.gather_store.leave(firing, services.now())
+        raise
+
+
+def _gathered(services: Services, firing: FolderFiring, budget: TimeBudget) -> Batch | None:
     members: dict[str, Any] = nesting.decode(firing.options)
-    files = folder.candidates(services, firing) if firing.state != EMPTY else []
-    mine = [each.file for each in files] if members.get("dry_run") else folder.own(services, firing, files)
+    files = folder.candidates(services, firing, budget)
+    mine = [each.file for each in files] if members.get("dry_run") else folder.own(services, firing, files, budget)
     if not mine:
         logger.info("nothing to gather", tenant=firing.tenant, folder=firing.name, candidates=len(files))
         services.gather_store.end(firing, EMPTY)
         return None
     return _made(services, firing, members, folder.listed(services, firing, mine))
+
+
+def within(services: Services, seconds: float) -> Callable[[], float]:
+    """Return the clock of somebody who has so many seconds for what may be left to somebody else, and then time to end."""
+    until = services.clock() + seconds + TIME_TO_END
+    return lambda: until - services.clock()
+
+
+def fire_briefly(
+    services: Services, tenant: str, name: str, firing_key: str, options: Mapping[str, Any], seconds: float
+) -> Batch | None:
+    """Fire as `fire` does with `again`, for somebody who waits; raises OutOfTime once a function goes on with the firing."""
+    try:
+        return fire(services, tenant, name, firing_key, options, seconds_left=within(services, seconds), again=True)
+    except OutOfTime:
+        left = services.gather_store.firing(tenant, name, id_of(tenant, name, firing_key))
+        if left is not None and (left.due_at is None or left.due_at <= services.now()):
+            hand_over(services, left)
+        raise
+
+
+def is_due(firing: FolderFiring, now: int) -> bool:
+    """Tell whether nobody can be working on an open firing any more."""
+    return now >= (firing.due_at if firing.due_at is not None else firing.created_at + UNDER_WAY)
+
+
+def hand_over(services: Services, firing: FolderFiring) -> None:
+    """Have a function of its own go on with a firing."""
+    whose = {"tenant": firing.tenant, "name": firing.name, "batch_id": firing.batch_id}
+    services.gather_function.invoke({"firing": whose})
+    services.gather_store.postpone(firing, services.now() + UNDER_WAY)
 
 
 def _made(services: Services, firing: FolderFiring, members: dict[str, Any], source: InputObject) -> Batch:
@@ -67,12 +119,20 @@ def _made(services: Services, firing: FolderFiring, members: dict[str, Any], sou
         new_batch.refuse(services, batch, error)
     else:
         new_batch.start(services, batch)
-    services.gather_store.end(firing, DONE)
-    return services.batch_store.batch(batch.batch_id)
+    made = services.batch_store.batch(batch.batch_id)
+    _end(services, firing, made)
+    return made
 
 
 def _started(services: Services, firing: FolderFiring, batch: Batch) -> Batch:
     """Start a batch that is recorded, as its process may have ended before it could."""
     new_batch.start_execution(services, batch, created=False)
-    services.gather_store.end(firing, DONE)
+    _end(services, firing, batch)
     return batch
+
+
+def _end(services: Services, firing: FolderFiring, batch: Batch) -> None:
+    if statuses.is_unsent(batch.status, batch.in_progress_at):
+        services.gather_store.free(firing.tenant, firing.name, firing.batch_id, services.now())
+    else:
+        services.gather_store.end(firing, DONE)

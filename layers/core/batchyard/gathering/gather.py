@@ -1,11 +1,13 @@
 """Fire a gather folder because its object RUN was put there."""
 
+from collections.abc import Callable
 from typing import Final
 
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, BatchError, InputObject
 from batchyard.domain.errors import NotFound
-from batchyard.gathering.fire import WINDOW, fire, id_of
+from batchyard.domain.step import OutOfTime
+from batchyard.gathering.fire import WINDOW, fire, go_on, id_of
 from batchyard.observability import logger
 from batchyard.planning import new_batch, retry
 from batchyard.planning.intake import Asked, asked_by
@@ -18,8 +20,11 @@ NO_RETRY: Final = BatchError(
 )
 
 
-def gather(services: Services, bucket: str, key: str, version_id: str | None = None) -> Batch | None:
-    """Make a batch of the new files of a folder whose RUN was put there; None if there are none; the log says why.
+def gather(
+    services: Services, bucket: str, key: str, version_id: str | None = None,
+    seconds_left: Callable[[], float] | None = None,
+) -> Batch | None:  # fmt: skip
+    """Make a batch of the new files of a folder whose RUN was put there; None if there are none yet; the log says why.
 
     The user metadata of RUN holds the options, as that of an upload to the inbox.
     """
@@ -41,7 +46,33 @@ def gather(services: Services, bucket: str, key: str, version_id: str | None = N
     error = NO_RETRY if retry.asks(metadata) else asked.error
     if error is not None:
         return _refused(services, owner, run, asked, error)
-    return fire(services, *owner, firing_key(run), {WINDOW: asked.window, **asked.members})
+    try:
+        return fire(
+            services, *owner, firing_key(run), {WINDOW: asked.window, **asked.members}, seconds_left=seconds_left
+        )
+    except OutOfTime:
+        _leave(id_of(*owner, firing_key(run)))
+        return None
+
+
+def take_up(
+    services: Services, tenant: str, name: str, batch_id: str, seconds_left: Callable[[], float] | None = None
+) -> Batch | None:
+    """Go on with a firing that somebody has left; None if it finds no file, or is not at its end yet."""
+    firing = services.gather_store.firing(tenant, name, batch_id)
+    if firing is None:
+        logger.warning("no such firing", tenant=tenant, folder=name, batch_id=batch_id)
+        return None
+    try:
+        return go_on(services, firing, seconds_left)
+    except OutOfTime:
+        _leave(batch_id)
+        return None
+
+
+def _leave(batch_id: str) -> None:
+    """Leave a firing to the sweep, which has somebody else go on with it."""
+    logger.info("gathering goes on in another invocation", batch_id=batch_id)
 
 
 def firing_key(run: InputObject) -> str:

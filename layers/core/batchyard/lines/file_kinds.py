@@ -1,6 +1,8 @@
 """Files that hold no JSON lines, recognized by their first bytes: one error names the kind, in place of one for each line."""
 
+import codecs
 import re
+from itertools import islice
 from typing import Final
 
 from batchyard.domain import nesting
@@ -54,6 +56,23 @@ def wrong_kind(start: bytes, *, of_lines: bool = True) -> BatchError | None:
     return _one_document(text) or _other_text(text)
 
 
+def without_requests(start: bytes) -> BatchError | None:
+    """Say why a file among others holds no requests, by its first bytes; None if some line is meant as one.
+
+    Unlike one input of its own, such a file is set aside, so that not each of its lines is an error.
+    """
+    if (kind := wrong_kind(start)) is not None:
+        return kind
+    text = start.removeprefix(BOM)
+    lines = [line.strip() for line in first_lines(text, START, whole=True)]
+    good = len(list(islice((line for line in lines if line.startswith(b"{") and is_json(line)), 2)))
+    if good > 1 or (good and lines[0] != b"["):  # in an array, no comma stands behind the last object
+        return None
+    known = _one_document(text) or (None if good else _other_text(text))
+    meant = good or any(line.startswith(b"{") for line in lines)
+    return known or (None if meant else _no_object(text))
+
+
 def first_lines(start: bytes, count: int, *, whole: bool) -> list[bytes]:
     """Return the first lines that are not blank; the last line of `start` only if `start` is the `whole` file."""
     found = start.split(b"\n")
@@ -100,6 +119,23 @@ def _other_text(start: bytes) -> BatchError | None:
         if len(names) > 1 and rows and all(re.fullmatch(COLUMN_NAME, name) for name in names):
             return _no_lines(f"it is {kind}. {ROWS}")
     return None
+
+
+def _no_object(start: bytes) -> BatchError | None:
+    """Say what a file is that begins without any JSON object; None if all of its start is blank."""
+    first = next(iter(first_lines(start, 1, whole=True)), b"").strip()
+    if not first:
+        return None
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)  # a character may be cut off at the end
+        plain = b"\0" not in start
+    except UnicodeDecodeError:
+        plain = False
+    if not plain:
+        return _no_lines(f"it is no text in UTF-8. {REMEDY}.")
+    if first.startswith(b"["):
+        return _no_lines("it is a JSON array. Write one request a line, without brackets and commas between.")
+    return _no_lines(f"none of its lines at the begin is a JSON object. {REMEDY}.")
 
 
 def _no_lines(why: str) -> BatchError:

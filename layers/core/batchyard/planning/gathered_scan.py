@@ -9,7 +9,7 @@ from zlib import crc32
 import msgspec
 
 from batchyard.domain import object_keys
-from batchyard.domain.batch import REFUSE, SKIP, Batch, BatchError
+from batchyard.domain.batch import REFUSE, Batch, BatchError
 from batchyard.domain.errors import NotFound, UploadGone
 from batchyard.lines import file_kinds
 from batchyard.lines.file_places import FilePlaces, FileRead, FileTable, write_table
@@ -111,9 +111,6 @@ class FileScan:
                 self._open(at)
                 self._set_aside(at, GONE)
                 yield None
-        if not self._progress.lines and not self._progress.errors_total:
-            for at, read in enumerate(self._progress.files_read):
-                self._tell(at, read.reason or EMPTY)
 
     @property
     def _at(self) -> int:
@@ -164,7 +161,7 @@ class FileScan:
         start = first[: min(file_kinds.START, file.size)]
         if start.startswith(file_kinds.GZIP):
             return PACKED
-        return file_kinds.wrong_kind(start, of_lines=batch.on_invalid == SKIP)
+        return file_kinds.without_requests(start)
 
     def _take_lines(self, at: int, chunks: Iterator[bytes]) -> Iterator[ShardLines | None]:
         for full in self._scan.take(self._of_file(at, chunks)):

@@ -141,6 +141,7 @@ class ParentResults:
 
     def _count(self, code: str) -> None:
         self._progress.errors_total += 1
+        self._progress.retry.kept += 1
         outcomes.count_code(self._progress.codes, code)
         self._progress.retry.errors_offset = self._move_on()
 

@@ -20,7 +20,7 @@ from batchyard.planning.changed_lines import ChangedLines
 from batchyard.planning.decompress import Damaged, TooMuch, source_of
 from batchyard.planning.parent import CannotRetry, parent_of
 from batchyard.planning.preflight import preflight, sum_up_targets, too_dear, unpriced
-from batchyard.planning.progress import PlanProgress, read_progress, write_progress
+from batchyard.planning.progress import PlanProgress, read_progress, shown_errors, write_progress
 from batchyard.planning.regroup import regroup, scattered
 from batchyard.planning.scan import InputScan
 from batchyard.planning.skipped import Skipped
@@ -79,7 +79,7 @@ def _plan(services: Services, batch_id: str, seconds_left: Callable[[], float], 
         if not _fits(progress, batch):  # the request changed during the scan
             return _plan(services, batch_id, seconds_left, resume=False)
         found = _estimate(services, batch, progress) if batch.estimated and not progress.unreadable else {}
-        accepted = _may_run(progress) or (batch.dry_run and not progress.unreadable)
+        accepted = plan_end.may_run(batch, progress) or (batch.dry_run and not progress.unreadable)
         record = plan_end.accept if accepted else plan_end.refuse
         batch = record(services, batch, progress, found)
     if batch.status == statuses.IN_PROGRESS:  # announced twice rather than never, if the last call ended before this
@@ -92,7 +92,7 @@ def _plan(services: Services, batch_id: str, seconds_left: Callable[[], float], 
 def _next(services: Services, batch: Batch) -> BatchNext:
     if batch.ended:
         return BatchNext.REFUSED
-    if batch.dry_run:
+    if batch.dry_run or not batch.shards:  # all its files are set aside, or have bad lines alone
         return BatchNext.ASSEMBLE
     inline = fits_inline(batch.shards, _side_by_side(services, batch), services.settings.retry_ceiling_seconds)
     return BatchNext.RUN if inline else BatchNext.RUN_DISTRIBUTED
@@ -104,11 +104,6 @@ def _fits(progress: PlanProgress, batch: Batch) -> bool:
     return scanned_for == (batch.endpoint, batch.provider, batch.on_invalid, batch.estimated)
 
 
-def _may_run(progress: PlanProgress) -> bool:
-    """Tell whether all errors are of skipped lines, and other lines are left to run."""
-    return progress.errors_total == progress.skipped_lines < progress.lines - progress.retry.taken
-
-
 def _estimate(services: Services, batch: Batch, progress: PlanProgress) -> dict[str, Any]:
     """Estimate the batch for its record; a batch that would cost too much, or nobody knows what, gets an error first."""
     found = preflight(services, progress)
@@ -118,8 +113,8 @@ def _estimate(services: Services, batch: Batch, progress: PlanProgress) -> dict[
     if dear is not None:
         progress.errors.insert(0, dear)
         progress.errors_total += 1
-    found = msgspec.structs.replace(found, would_run=_may_run(progress))
-    errors = {"errors": progress.errors, "errors_total": progress.errors_total} if batch.dry_run else {}
+    found = msgspec.structs.replace(found, would_run=plan_end.may_run(batch, progress))
+    errors = shown_errors(progress) if batch.dry_run else {}
     return {"preflight": msgspec.json.encode(found).decode(), **errors}
 
 
@@ -204,7 +199,7 @@ def _finish(
         scan.progress.whole_input_checked = True
     if scan.progress.metered:
         sum_up_targets(services, batch, scan.progress, budget)
-    if _may_run(scan.progress) and not batch.dry_run:
+    if plan_end.may_run(batch, scan.progress) and not batch.dry_run:
         regroup(services, batch, source, scan.progress, budget)
 
 

@@ -5,10 +5,10 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain import object_keys, statuses
-from batchyard.domain.batch import RETRY_ALL, Batch, Counts
+from batchyard.domain.batch import RETRY_ALL, SKIP, Batch, Counts
 from batchyard.planning import skipped
 from batchyard.planning.preflight import all_lines
-from batchyard.planning.progress import PlanProgress
+from batchyard.planning.progress import PlanProgress, shown_errors
 from batchyard.planning.summary import Summary, report_unsent, write_summary
 from batchyard.services import Services
 
@@ -20,9 +20,20 @@ def shards_key(batch_id: str) -> str:
     return object_keys.plan(batch_id, SHARDS)
 
 
+def may_run(batch: Batch, progress: PlanProgress) -> bool:
+    """Tell whether all errors are of skipped lines, and other lines are left to run.
+
+    The files of a gathered batch that skips would be free again if it were refused, and each firing would refuse them anew: so
+    it runs without a line, too.
+    """
+    bare = batch.gathered and batch.on_invalid == SKIP and not progress.unreadable
+    skipped_alone = progress.errors_total == progress.skipped_lines
+    return skipped_alone and (bare or progress.skipped_lines < progress.lines - progress.retry.taken)
+
+
 def refuse(services: Services, batch: Batch, progress: PlanProgress, found: dict[str, Any]) -> Batch:
     """Record a plan that was refused, with its errors and what it found; return the batch as recorded."""
-    given = {"errors": progress.errors, "errors_total": progress.errors_total, **found}
+    given = {**shown_errors(progress), **found}
     refused = services.batch_store.move_batch(batch.batch_id, statuses.FAILED, services.now(), **given)
     return refused or services.batch_store.batch(batch.batch_id)
 
@@ -50,8 +61,9 @@ def accept(services: Services, batch: Batch, progress: PlanProgress, estimate: d
     )
     services.bucket.put(shards_key(batch.batch_id), listed)
     write_summary(services, batch.batch_id, summary)
+    aside = sum(read.reason is not None for read in progress.files_read)
     found = {
-        "counts": Counts(all_lines(progress))
+        "files_set_aside": aside, "counts": Counts(all_lines(progress))
         if batch.dry_run
         else Counts(summary.lines, retry.taken, progress.skipped_lines),
         "shards": summary.shards, "taken_over": retry.taken, "providers": sorted(progress.providers),

@@ -1,6 +1,6 @@
 """How far the plan of a batch has come: the checkpoint that one invocation writes for the next."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -59,6 +59,8 @@ class RetryProgress(msgspec.Struct):
     #: Of a gathered input: the lines of each result that are left of the file that is read.
     output_left: int = 0
     errors_left: int = 0
+    #: Lines that keep the error that they have: no errors of the retry.
+    kept: int = 0
     #: Answers that are taken over, and the runs of them.
     taken: int = 0
     taken_runs: list[TakenRun] = []
@@ -150,6 +152,11 @@ class PlanProgress(msgspec.Struct, kw_only=True):
     files_read: list[FileRead] = []
     #: Only of a retry.
     retry: RetryProgress = msgspec.field(default_factory=RetryProgress)
+
+
+def shown_errors(progress: PlanProgress) -> dict[str, Any]:
+    """Return the errors that the record of the batch shows, and how many there are."""
+    return {"errors": progress.errors, "errors_total": progress.errors_total - progress.retry.kept}
 
 
 def read_progress(services: Services, batch_id: str) -> PlanProgress:

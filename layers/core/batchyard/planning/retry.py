@@ -53,6 +53,9 @@ def nothing_to_retry(parent: Batch, lines: str) -> str | None:
     refused = parent.status == statuses.FAILED and parent.in_progress_at is None
     if refused and parent.input.files:  # which are free for the next firing
         return "its files were refused and nothing was sent. Correct them, and gather the folder again"
+    unsent = statuses.is_unsent(parent.status, parent.in_progress_at)
+    if unsent and parent.input.files and parent.retry_of is None:  # idem
+        return "it was cancelled before anything of it was sent. Gather the folder again"
     if lines == RETRY_ALL:
         return None
     if refused:

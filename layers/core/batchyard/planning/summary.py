@@ -54,8 +54,9 @@ def shown_input(source: InputObject) -> dict[str, Any]:
     return shown
 
 
-def report_unsent(services: Services, batch: Batch) -> None:
-    """Write the report of a batch that sent nothing: the batch as its user sees it, the tenant and the input."""
+def report_unsent(services: Services, batch: Batch, files: dict[str, Any] | None = None) -> None:
+    """Write the report of a batch that sent nothing: the batch as its user sees it, the tenant, the input and its `files`."""
     proof = {"cost": Cost().shape(), **shape(batch), "tenant": batch.tenant, "input": shown_input(batch.input)}
+    proof |= files or {}
     report_key = object_keys.result(batch.tenant, batch.batch_id, object_keys.REPORT)
     services.bucket.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))

@@ -33,7 +33,7 @@ def check_whole_input(
     progress = scan.progress
     shards = partial(_shards, services, batch, scan, range(progress.shards), budget)
     find_repeats(shards, progress.lines - progress.skipped_lines, progress.repeats, scan.ids)
-    if not progress.lines and not progress.errors_total:
+    if not progress.lines and not progress.errors_total and not batch.gathered:
         message = "The input has no requests. Write one JSON request object per line."
         scan.add_error(BatchError(EMPTY, message))
     if progress.repeats.ordinals:

@@ -1,6 +1,7 @@
 """Firings of gather folders that nobody brought to their end, and those whose event was missed.
 
-A firing that is recorded is taken up where it stands. For a RUN that nobody heard of, each folder is looked at once an hour.
+Whoever gathers may need its whole quarter of an hour, so the sweep gathers nothing: it has the function that gathers go on. A
+firing that is recorded is taken up where it stands. For a RUN that nobody heard of, each folder is looked at once an hour.
 """
 
 from datetime import timedelta
@@ -9,28 +10,26 @@ from typing import Final
 from batchyard.adapters.bucket import Arrived
 from batchyard.domain import object_keys
 from batchyard.domain.numbers import HOUR
-from batchyard.gathering.fire import go_on, id_of
-from batchyard.gathering.gather import firing_key, gather
+from batchyard.gathering.fire import hand_over, id_of, is_due
+from batchyard.gathering.gather import firing_key
 from batchyard.recovery.sweep_run import SweepRun
 
-LATEST: Final = 1_200  # seconds after which no process works on a firing any more: a function runs for 900 at most
 BOOKMARK: Final = "gather"
 EVERY: Final = HOUR
 # An event is repeated for a day. The records of a much older firing may have expired.
 OLDEST: Final = timedelta(days=7)
 
 
-def end_firings(run: SweepRun) -> None:
-    """Bring the firings that are open for long to their end, and fire the folders whose RUN nobody heard of."""
+def take_up_firings(run: SweepRun) -> None:
+    """Have the firings go on that are left, and the folders fire whose RUN nobody heard of."""
     now = run.services.now()
     for firing in run.services.gather_store.open_firings():
         if run.over():
             return
-        if firing.created_at > now - LATEST:
-            continue
-        with run.trying(batch_id=firing.batch_id):
-            go_on(run.services, firing)
-            run.count("FiringsEnded", batch_id=firing.batch_id)
+        if is_due(firing, now):
+            with run.trying(batch_id=firing.batch_id):
+                hand_over(run.services, firing)
+                run.count("FiringsTakenUp", batch_id=firing.batch_id)
     _fire_missed(run)
 
 
@@ -55,15 +54,18 @@ def _fire_missed(run: SweepRun) -> None:
 
 
 def _fire(run: SweepRun, folder: str) -> None:
+    """Have a folder fire whose newest RUN has become neither a firing nor a batch, as if S3 told of the RUN now."""
     services, owner = run.services, object_keys.owner_of_folder(folder)
     newest = next((each for page in services.bucket.inbox(folder + object_keys.RUN) for each in page.newest), None)
     if owner is None or newest is None or newest.object.key != folder + object_keys.RUN or not _is_young(run, newest):
         return
     batch_id = id_of(*owner, firing_key(newest.object))
-    if services.batch_store.find_batch(batch_id) is not None:
+    if services.gather_store.firing(*owner, batch_id) or services.batch_store.find_batch(batch_id):
         return
-    if gather(services, newest.object.bucket, newest.object.key, newest.object.version_id) is not None:
-        run.count("FiringsEnded", batch_id=batch_id)
+    found = newest.object
+    told = {"bucket": {"name": found.bucket}, "object": {"key": found.key, "version-id": found.version_id}}
+    services.gather_function.invoke({"detail": told})
+    run.count("FiringsTakenUp", batch_id=batch_id)
 
 
 def _is_young(run: SweepRun, arrived: Arrived) -> bool:

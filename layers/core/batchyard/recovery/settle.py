@@ -3,6 +3,7 @@
 from operator import methodcaller
 
 from batch_client import BatchClientError, NotFoundError
+from batchyard.domain import object_keys, statuses
 from batchyard.domain.attempt import End
 from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.job import end_of, may_be_stopped
@@ -26,8 +27,17 @@ def settle(run: SweepRun, batch: Batch) -> None:
         logger.error("batch not settled", batch_id=batch.batch_id)
     elif not whole or age < LATEST_RECORD:
         return
+    _free_files(run, batch)
     run.services.sweep_store.settle(batch.batch_id)
     run.count("BatchesSettled", batch_id=batch.batch_id)
+
+
+def _free_files(run: SweepRun, batch: Batch) -> None:
+    """Note on the firing of a batch of which nothing was sent that its files are free: the claims outlive its own record."""
+    folder = object_keys.owner_of_folder(batch.input.key) if batch.gathered else None
+    unsent = statuses.is_unsent(batch.status, batch.in_progress_at) and batch.retry_of is None
+    if folder is not None and unsent:
+        run.services.gather_store.free(*folder, batch.batch_id, run.services.now())
 
 
 def _remove_copy(run: SweepRun, batch: Batch, name: str) -> None:

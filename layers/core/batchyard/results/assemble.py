@@ -113,7 +113,8 @@ def _messages(
 def _finish_dry_run(services: Services, batch: Batch) -> Batch:
     """End a batch that was only to be estimated: it gets a report and no other result."""
     status = statuses.CANCELLED if batch.status == statuses.CANCELLING else statuses.COMPLETED
-    report_unsent(services, msgspec.structs.replace(batch, status=status))
+    files = report_files(services, batch) if batch.gathered else None
+    report_unsent(services, msgspec.structs.replace(batch, status=status), files)
     moved = services.batch_store.move_batch(batch.batch_id, status, services.now())
     return moved or services.batch_store.batch(batch.batch_id)
 

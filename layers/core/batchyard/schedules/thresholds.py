@@ -9,7 +9,7 @@ from batchyard.adapters.stores.schedule_store import Schedule
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request
 from batchyard.domain.numbers import DAY, MINUTE
-from batchyard.gathering.waiting import Waiting, look
+from batchyard.gathering.waiting import Waiting, look, rests
 from batchyard.services import Services
 
 LARGEST: Final = 10**15
@@ -93,6 +93,8 @@ def too_few(services: Services, schedule: Schedule) -> Held | None:
         waits = getattr(found, unit)
         if least is None or waits >= least:
             continue
+        if found.unlisted:
+            return Held(f"the files that wait in {schedule.input_prefix} are still being listed", for_good=False)
         if unit == "lines" and found.uncounted:
             return Held(f"the lines that wait in {schedule.input_prefix} are still being counted", for_good=False)
         return Held(f"{waits} of at least {least} {unit} wait in {schedule.input_prefix}", for_good=True)
@@ -102,10 +104,11 @@ def too_few(services: Services, schedule: Schedule) -> Held | None:
 def must_start(services: Services, schedule: Schedule) -> bool:
     """Tell whether so much waits, or for so long, that a batch begins between the times of the clock.
 
-    The files of a refused batch are left to the clock: else they would make a refused batch at every look, without end.
+    The files of a refused batch are left to the clock: else they would make a refused batch at every look, without end. A
+    look that cost much is followed by a rest.
     """
     asked = of(schedule)
-    if not asked.may_start:
+    if not asked.may_start or rests(services, schedule.schedule_id):
         return False
     found = _look(services, schedule, asked, only_new=True)
     return _too_long(services, asked, found) or any(
@@ -119,4 +122,7 @@ def _too_long(services: Services, asked: Thresholds, found: Waiting) -> bool:
 
 
 def _look(services: Services, schedule: Schedule, asked: Thresholds, *, only_new: bool = False) -> Waiting:
-    return look(services, schedule.input_prefix or "", count_lines=asked.counts_lines, only_new=only_new)
+    return look(
+        services, schedule.input_prefix or "", count_lines=asked.counts_lines, only_new=only_new,
+        watcher=schedule.schedule_id,
+    )  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 from batchyard.adapters.stores.schedule_store import Firing
 from batchyard.domain.errors import StaleRecord
+from batchyard.domain.step import OutOfTime
 from batchyard.observability import logger
 from batchyard.schedules import firing, upkeep
 from batchyard.services import Services
@@ -28,6 +29,9 @@ def trigger(services: Services, event: Mapping[str, Any]) -> str | None:
             fired = upkeep.catch_up(services, tenant, schedule_id)
     except StaleRecord:
         logger.info("somebody else sees to it")  # and does so now: nothing is left undone
+        return None
+    except OutOfTime:
+        logger.info("gathering goes on in another invocation")  # the sweep sees to that
         return None
     return fired.batch_id if fired else None
 

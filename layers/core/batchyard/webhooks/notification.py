@@ -82,13 +82,13 @@ def _words(text: str, **look: str) -> dict[str, Any]:
 
 
 def _completed(detail: Mapping[str, Any], _: str) -> list[str]:
-    failed = detail["request_counts"]["failed"]
-    todo = (
-        "look at the failed lines in the console, and retry them there."
-        if failed
-        else "nothing; the results are ready."
-    )
-    return [f"has completed{_with_failures(failed)}", _lines(detail), f"What to do: {todo}"]
+    failed, aside = detail["request_counts"]["failed"], detail.get("files_set_aside", 0)
+    todos = [
+        "look at the failed lines in the console, and retry them there" if failed else "",
+        f"see in the report why {aside:,} {'file was' if aside == 1 else 'files were'} set aside" if aside else "",
+    ]
+    todo = "; ".join(filter(None, todos)) or "nothing; the results are ready"
+    return [f"has completed{_with_failures(failed)}", _lines(detail), f"What to do: {todo}."]
 
 
 def _failed(detail: Mapping[str, Any], reason: str) -> list[str]:

@@ -6,6 +6,7 @@ import zlib
 import pytest
 
 from batchyard.adapters import checksums
+from batchyard.domain.step import TimeBudget
 from batchyard.gathering import folder
 from batchyard.gathering.fire import fire
 from tests.fakes.gathered import FOLDER, NAME, bucket_of, echoing, lines_of, put, report_of, said
@@ -83,9 +84,15 @@ def test_a_firing_that_found_nothing_finds_nothing_later_either(world: World) ->
 
 def test_what_waits_is_what_a_firing_would_take(world: World) -> None:
     put(world, {"a.jsonl": lines_of("a", 1), "b.jsonl": lines_of("b", 2)})
-    assert [each.file.name for each in folder.waiting(world.services, "default", NAME)] == ["a.jsonl", "b.jsonl"]
+
+    def waiting() -> list[str]:
+        nobody, listing = folder.Nobody("default", NAME), folder.Listing()
+        found = folder.walk(world.services, nobody, listing, lambda _: None, TimeBudget())
+        return [each.file.name for each in found.first()]
+
+    assert waiting() == ["a.jsonl", "b.jsonl"]
     fired(world)
-    assert folder.waiting(world.services, "default", NAME) == []
+    assert waiting() == []
 
 
 def test_of_too_many_files_those_that_came_last_wait_for_the_next_firing(

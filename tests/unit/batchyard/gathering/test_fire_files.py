@@ -10,6 +10,9 @@ from zlib import crc32
 
 import pytest
 
+from batchyard.api import batches
+from batchyard.api.batches import retrieve_batch
+from batchyard.domain.errors import ApiError
 from batchyard.gathering.fire import fire
 from batchyard.planning import scan
 from batchyard.planning.plan import plan
@@ -17,6 +20,7 @@ from batchyard.planning.progress import read_progress
 from tests.fakes.gathered import FOLDER, NAME, bucket_of, echoing, lines_of, put, report_of, said
 from tests.fakes.lines import jsonl, request
 from tests.fakes.seconds_left import SecondsLeft
+from tests.fakes.services import MemoryEventBus
 from tests.fakes.world import World, memory_world
 
 LONG = "x" * 960 + ".jsonl"
@@ -42,6 +46,12 @@ def fired(world: World, key: str = "first", **options: object) -> str:
     batch = fire(world.services, "default", NAME, key, options)
     assert batch is not None
     return batch.batch_id
+
+
+def announced(world: World) -> list[str]:
+    bus = world.services.event_bus
+    assert isinstance(bus, MemoryEventBus)
+    return bus.announced
 
 
 def errors_of(world: World, batch_id: str) -> list[tuple[str, int | None, str]]:
@@ -78,11 +88,62 @@ def test_files_that_hold_no_requests_refuse_the_batch_and_each_is_named(world: W
     assert world.provider.batches == {}
 
 
-def test_a_batch_of_files_without_requests_says_of_each_why(world: World) -> None:
-    put(world, {name: WRONG[name][0] for name in ("b.gz", "d.jsonl")})
+UNUSABLE = {name: WRONG[name][0] for name in ("b.gz", "d.jsonl", "e.jsonl")}
+BAD_LINES = {"f.jsonl": BROKEN, "g.jsonl": b'{"custom_id": "x"}\n' * 2}
+
+
+@pytest.mark.parametrize("more", [{}, {"max_cost_usd": "1"}], ids=["as it is", "estimated"])
+@pytest.mark.parametrize("files", [UNUSABLE, BAD_LINES, {**UNUSABLE, **BAD_LINES}], ids=len)
+def test_a_batch_of_files_without_a_good_line_completes_and_keeps_its_files(
+    world: World, files: dict[str, bytes], more: dict[str, object]
+) -> None:
+    put(world, files)
+    batch_id = fired(world, "first", on_invalid="skip", **more)
+    assert world.run(batch_id) == "done"
+    bad, report = 3 * ("f.jsonl" in files), report_of(world, batch_id)
+    told = retrieve_batch(world.services, "default", batch_id)
+    aside = len(UNUSABLE.keys() & files.keys())
+    assert (told["status"], told["errors"], told["input_files"]) == ("completed", None, len(files))
+    assert told["request_counts"] == {"total": bad, "completed": 0, "failed": bad}
+    assert (told["output_file_id"], bool(told["error_file_id"])) == (None, bool(bad))
+    assert told.get("files_set_aside", 0) == report["files_set_aside"] == aside
+    assert {file["file"] for file in report["files"] if file["set_aside"]} == UNUSABLE.keys() & files.keys()
+    assert (report["outcomes_equal_lines"], report["shards"], report["cost"]["usd"]) == (True, [], 0)
+    for name in files:
+        place = f"results/default/{batch_id}/files/{name}"
+        assert world.found(f"{place}/output.jsonl") == b""
+        assert (world.found(f"{place}/errors.jsonl") or b"").count(b"\n") == {"f.jsonl": 1, "g.jsonl": 2}.get(name, 0)
+    assert world.provider.batches == {}
+    assert announced(world)[-1] == "completed"
+    assert fire(world.services, "default", NAME, "next") is None  # else each firing made one more such batch
+
+
+def test_a_batch_without_requests_can_be_looked_at_and_not_retried(world: World) -> None:
+    put(world, UNUSABLE)
     batch_id = fired(world, on_invalid="skip")
-    assert world.run(batch_id) == "refused"
-    assert [message.partition(": ")[0] for *_, message in errors_of(world, batch_id)] == ["b.gz", "d.jsonl"]
+    world.run(batch_id)
+    asked = world.services, "default", batch_id
+    assert batches.batch_shards(*asked, None, None)["data"] == []
+    assert batches.batch_lines(*asked, None, None)["data"] == []
+    assert batches.batch_errors(*asked)["data"] == []
+    assert batches.batch_rows(*asked, None, None) == (b"", 0, True)
+    for lines in ("errors", "cancelled"):
+        with pytest.raises(ApiError) as refused:
+            batches.retry_batch(*asked, {"lines": lines})
+        assert (refused.value.status, refused.value.code) == (409, "nothing_to_retry")
+    again = batches.retry_batch(*asked, {"lines": "all"})["id"]
+    assert world.run(again) == "done"
+    assert report_of(world, again)["files_set_aside"] == len(UNUSABLE)
+
+
+def test_a_dry_run_says_in_its_report_which_files_would_be_set_aside(world: World) -> None:
+    put(world, {**UNUSABLE, "a.jsonl": lines_of("a", 2)})
+    batch_id = fired(world, on_invalid="skip", dry_run=True)
+    assert world.run(batch_id) == "done"
+    files = {file["file"]: file for file in report_of(world, batch_id)["files"]}
+    assert {name for name, file in files.items() if file["set_aside"]} == UNUSABLE.keys()
+    assert (files["a.jsonl"]["lines"], files["a.jsonl"]["output"]) == (2, None)
+    assert world.found(f"results/default/{batch_id}/files/a.jsonl/output.jsonl") is None
 
 
 def test_the_files_of_a_refused_batch_are_free_for_the_next_firing(world: World) -> None:

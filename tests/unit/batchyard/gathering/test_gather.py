@@ -1,16 +1,20 @@
 """RUN fires its folder, with the options of its user metadata; and so does a request."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
-from batchyard.api.batches import create_batch
+from batchyard.adapters.bucket import InboxPage
+from batchyard.api.batches import create_batch, retrieve_batch
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import ApiError
-from batchyard.gathering.gather import gather
+from batchyard.gathering.gather import gather, take_up
 from tests.fakes.batches import BUCKET
+from tests.fakes.bucket import MemoryBucket
 from tests.fakes.gathered import FOLDER, bucket_of, lines_of, put
+from tests.fakes.services import MemoryLambdaFunction
 from tests.fakes.world import World, memory_world
 
 ASKED = {"input_prefix": FOLDER, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
@@ -109,7 +113,21 @@ def test_a_request_gathers_and_the_same_key_gives_the_same_batch(world: World) -
         ({"input_prefix": FOLDER, "input_file_id": "file-1"}, "input_prefix"),
         ({"input_prefix": FOLDER, "endpoint": None}, "endpoint"),
         ({"input_prefix": None}, "input_file_id"),
+        ({"input_prefix": None, "input_file_id": None}, "input_file_id"),
+        ({"input_prefix": ""}, "input_prefix"),
+        ({"input_prefix": ["gather/default/tickets/"]}, "input_prefix"),
+        ({"input_prefix": False}, "input_prefix"),
+        ({"input_prefix": f"{FOLDER}a.jsonl"}, "input_prefix"),
+        ({"input_prefix": f"{FOLDER}sub/"}, "input_prefix"),
+        ({"input_prefix": "gather/default/../"}, "input_prefix"),
+        ({"input_prefix": "gather/default/./"}, "input_prefix"),
+        ({"input_prefix": "gather/default/tickets/../other/"}, "input_prefix"),
+        ({"input_prefix": "gather/default//"}, "input_prefix"),
+        ({"input_prefix": f"s3://bucket/{FOLDER}"}, "input_prefix"),
+        ({"input_prefix": f"gather/default/{'x' * 1_024}/"}, "input_prefix"),
+        ({"input_prefix": "gather/default/\ud800/"}, "input_prefix"),
     ],
+    ids=lambda value: ascii(value)[:60],
 )
 def test_a_request_that_names_no_folder_of_its_tenant_is_refused(
     world: World, body: dict[str, Any], param: str
@@ -117,7 +135,93 @@ def test_a_request_that_names_no_folder_of_its_tenant_is_refused(
     with pytest.raises(ApiError) as refused:
         create_batch(world.services, "default", {**ASKED, **body})
     assert (refused.value.status, refused.value.param) == (400, param)
+    assert param == "endpoint" or "'input_prefix'" in str(refused.value)
     assert world.services.gather_store.claimed("default", "tickets", ["a.jsonl"]) == {}
+    assert world.services.batch_store.list_batches("default", None, 9) == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "remedy"),
+    [
+        ("", "gather/default/<name>/"),
+        ("gather/default/tickets", "Write 'gather/default/tickets/'."),
+        (f"{FOLDER}a.jsonl", "Write 'gather/default/tickets/'."),
+        ("gather/acme/tickets/", "another tenant"),
+        ("gather/default/../", "'..'"),
+    ],
+)
+def test_what_is_no_folder_is_refused_with_the_remedy(world: World, prefix: str, remedy: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        create_batch(world.services, "default", {**ASKED, "input_prefix": prefix})
+    assert remedy in str(refused.value)
+
+
+def test_a_key_that_found_nothing_makes_the_batch_once_files_are_there(world: World) -> None:
+    first = create_batch(world.services, "default", ASKED, "first")
+    for _ in range(2):
+        with pytest.raises(ApiError) as nothing:
+            create_batch(world.services, "default", ASKED, "second")
+        assert nothing.value.code == "nothing_to_gather"
+    put(world, {"b.jsonl": lines_of("b", 1)})
+    made = create_batch(world.services, "default", ASKED, "second")
+    assert (made["input_files"], made["id"] != first["id"]) == (1, True)
+    assert create_batch(world.services, "default", ASKED, "second")["id"] == made["id"]
+    put(world, {"c.jsonl": lines_of("c", 1)})
+    assert create_batch(world.services, "default", ASKED, "second")["input_files"] == 1
+
+
+def test_a_run_that_found_nothing_stays_nothing(world: World) -> None:
+    run(world)
+    world.backing.put(f"{FOLDER}RUN", b"", {})
+    assert gather(world.services, BUCKET, f"{FOLDER}RUN", "v2") is None
+    put(world, {"b.jsonl": lines_of("b", 1)})
+    assert gather(world.services, BUCKET, f"{FOLDER}RUN", "v2") is None
+    assert run(world, version="v3").input.file_count == 1
+
+
+def test_a_request_for_a_large_folder_is_answered_in_time_and_each_try_comes_farther(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket_of(world).page, listed, real = 2, list[str](), MemoryBucket.inbox
+
+    def slowly(bucket: MemoryBucket, prefix: str, after: str = "") -> Iterator[InboxPage]:
+        for page in real(bucket, prefix, after):
+            listed.extend(each.object.key for each in page.newest)
+            world.clock.now += 7
+            yield page
+
+    monkeypatch.setattr(MemoryBucket, "inbox", slowly)
+    put(world, {f"{at:02}": lines_of(str(at), 1) for at in range(19)})
+    answers, began = list[ApiError](), world.clock.now
+    for _ in range(3):
+        with pytest.raises(ApiError) as still:
+            create_batch(world.services, "default", ASKED, "key")
+        answers.append(still.value)
+    assert (world.clock.now - began) / 3 < 25  # the HTTP API gives up after 30 seconds
+    made = create_batch(world.services, "default", ASKED, "key")
+    assert made["input_files"] == len(listed) == len(set(listed)) == 20
+    for each in answers:
+        assert (each.status, each.code, each.param) == (503, "still_gathering", "input_prefix")
+        assert made["id"] in str(each)
+        assert "Ask again with the same Idempotency-Key" in str(each)
+        assert each.headers == {"Retry-After": "30", "x-should-retry": "true"}
+    function = world.services.gather_function
+    assert isinstance(function, MemoryLambdaFunction)
+    (asked,) = function.invoked  # once, and not with each try
+    assert asked == {"firing": {"tenant": "default", "name": "tickets", "batch_id": made["id"]}}
+
+
+def test_a_client_is_told_not_to_repeat_a_request_by_itself_that_names_no_firing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batchyard.api.create_batch.GATHERED_FOR", -1)
+    with pytest.raises(ApiError) as still:
+        create_batch(world.services, "default", ASKED)
+    assert still.value.headers["x-should-retry"] == "false"
+    (firing,) = world.services.gather_store.open_firings()
+    assert f"GET /v1/batches/{firing.batch_id}" in str(still.value)
+    assert take_up(world.services, "default", "tickets", firing.batch_id) is not None
+    assert retrieve_batch(world.services, "default", firing.batch_id)["input_files"] == 1
 
 
 def test_a_request_is_refused_while_its_tenant_has_all_the_batches_that_may_be_open(world: World) -> None:
@@ -127,3 +231,12 @@ def test_a_request_is_refused_while_its_tenant_has_all_the_batches_that_may_be_o
     with pytest.raises(ApiError) as refused:
         create_batch(world.services, "default", ASKED)
     assert refused.value.status == 429
+
+
+def test_a_run_with_bytes_fires_and_one_in_a_folder_below_is_a_file(world: World) -> None:
+    world.backing.put(f"{FOLDER}sub/RUN", lines_of("sub", 1), {})
+    assert gather(world.services, BUCKET, f"{FOLDER}sub/RUN") is None
+    world.backing.put(f"{FOLDER}RUN", lines_of("run", 1), {})
+    batch = gather(world.services, BUCKET, f"{FOLDER}RUN")
+    assert batch is not None
+    assert {file.name for file in bucket_of(world).file_list(batch.input).files} == {"a.jsonl", "sub/RUN"}

@@ -7,9 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchyard.adapters.bucket import InboxPage
+from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
+from batchyard.domain.numbers import DAY, HOUR
 from batchyard.gathering import waiting
-from batchyard.gathering.waiting import LONGEST_COUNT, Counted, Waiting, look
+from batchyard.gathering.fire import fire
+from batchyard.gathering.waiting import LONGEST_COUNT, LONGEST_LISTING, Counted, Waiting, look, rest, rests
 from tests.fakes.bucket import MemoryBucket
 from tests.fakes.gathered import FOLDER, lines_of
 from tests.fakes.services import MemoryServices
@@ -69,6 +73,92 @@ def test_a_look_counts_for_so_long_and_the_next_goes_on_where_it_stopped(slow: M
     assert begins == [0, 300, 600, 0, 0]
     assert looked(slow).lines == 103
     assert len(slow.bucket.reads) == len(begins)
+
+
+def large(objects: int, monkeypatch: pytest.MonkeyPatch, seconds: int = 0) -> tuple[MemoryServices, list[str]]:
+    """Make a stack with a folder that is listed ten objects at a time; each page takes so many seconds."""
+    services, listed, real = MemoryServices(), list[str](), MemoryBucket.inbox
+    services.bucket.page = 10
+
+    def slowly(bucket: MemoryBucket, prefix: str, after: str = "") -> Iterator[InboxPage]:
+        for page in real(bucket, prefix, after):
+            listed.extend(each.object.key for each in page.newest)
+            services.wait(seconds)
+            yield page
+
+    monkeypatch.setattr(MemoryBucket, "inbox", slowly)
+    for at in range(objects):
+        services.bucket.put(f"{FOLDER}{at:05}", b"x")
+    return services, listed
+
+
+@pytest.mark.parametrize(("objects", "seconds"), [(0, 0), (10, 0), (11, 30), (95, 270)])
+def test_a_look_is_followed_by_a_rest_that_fits_what_it_cost(
+    objects: int, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services, _ = large(objects, monkeypatch)
+    assert not rests(services, "a schedule")
+    assert look(services, FOLDER, count_lines=False, watcher="a schedule").files == objects
+    assert rests(services, "a schedule") == bool(seconds)
+    assert not rests(services, "another schedule")
+    services.wait(max(0, seconds - 1))
+    assert rests(services, "a schedule") == bool(seconds)
+    services.wait(1)
+    assert not rests(services, "a schedule")
+
+
+def test_a_folder_costs_no_more_a_day_than_the_bound_however_large_it_is() -> None:
+    between_sweeps, of_a_page = 300, 1_000 / 1_000_000 * 0.125 + 0.005 / 1_000
+    for pages in (1, 2, 10, 11, 12, 100, 1_000, 10_000):
+        looks = DAY / max(between_sweeps, rest(pages))
+        assert looks * pages * of_a_page <= 0.42
+
+
+def test_a_long_listing_is_parted_among_looks_and_what_was_claimed_since_does_not_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    services, listed = large(100, monkeypatch, seconds=LONGEST_LISTING // 4)
+    first = look(services, FOLDER, count_lines=False)
+    assert (first.files, first.unlisted) == (50, True)
+    batch = fire(services, "default", "tickets", "run", {}, seconds_left=lambda: 900)
+    assert batch is not None
+    assert batch.input.file_count == 100
+    listed.clear()
+    services.bucket.put(f"{FOLDER}99999", b"x")
+    looks = [look(services, FOLDER, count_lines=False) for _ in range(2)]
+    assert [(each.files, each.unlisted) for each in looks] == [(0, True), (1, False)]
+    assert listed == [f"{FOLDER}{at:05}" for at in (*range(50, 100), 99_999)]
+    assert not rests(services, "of nobody")
+    assert rests(services, FOLDER)
+
+
+def test_what_was_counted_is_not_forgotten_while_a_listing_is_parted(monkeypatch: pytest.MonkeyPatch) -> None:
+    services, _ = large(60, monkeypatch)
+    assert looked(services).lines == 60
+    monkeypatch.setattr(waiting, "LONGEST_LISTING", -1)
+    services.bucket.reads.clear()
+    looks = [looked(services) for _ in range(7)]
+    assert [each.lines for each in looks] == [10, 20, 30, 40, 50, 60, 60]
+    assert [each.unlisted for each in looks] == [True] * 7
+    assert services.bucket.reads == []
+
+
+def test_a_listing_that_was_left_long_ago_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    services, listed = large(60, monkeypatch, seconds=LONGEST_LISTING // 4)
+    assert look(services, FOLDER, count_lines=False).unlisted
+    services.wait(HOUR)
+    services.bucket.put(f"{FOLDER}0000", b"x")
+    listed.clear()
+    assert look(services, FOLDER, count_lines=False).unlisted
+    assert look(services, FOLDER, count_lines=False).files == len(listed) == 61
+
+
+def test_what_an_earlier_version_kept_of_a_look_is_of_no_use() -> None:
+    services = MemoryServices()
+    services.bucket.put(f"{FOLDER}a", b"x")
+    services.bucket.put(object_keys.watched("a schedule"), b"\xa1?")
+    assert not rests(services, "a schedule")
+    assert look(services, FOLDER, count_lines=False, watcher="a schedule").files == 1
 
 
 def test_counts_are_kept_every_so_many_files(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-from batchyard.lines.file_kinds import BOM, first_lines, wrong_kind
+from batchyard.lines.file_kinds import BOM, first_lines, without_requests, wrong_kind
 from tests.fakes.planned import INPUT
 
 REQUESTS = [json.loads(line) for line in INPUT.splitlines()]
@@ -151,3 +151,53 @@ def test_tables_and_the_spelling_of_python_are_told_with_the_way_on(start: bytes
 )
 def test_other_text_is_left_to_the_check_of_each_line(start: bytes) -> None:
     assert wrong_kind(start, of_lines=False) is None
+
+
+BYTES = bytes(range(256)) * 40
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (table(",", HEAD, ROW), "it is a CSV file"),
+        (BOM + table(";", HEAD, ROW), "it is a CSV file"),
+        (b"Name;Strasse 1!\nA;B\n", "none of its lines at the begin is a JSON object"),
+        (b"[\n" + b",\n".join(INPUT.splitlines()) + b"\n]\n", "an array over several lines"),
+        (json.dumps(REQUESTS, indent=2).encode(), "an array over several lines"),
+        (json.dumps(REQUESTS).encode(), "it is a JSON array"),
+        (json.dumps(REQUESTS * 300).encode()[:65_536], "it is a JSON array"),
+        (b"\n".join(json.dumps(request, indent=4).encode() for request in REQUESTS), "line breaks in its objects"),
+        ("\n".join(map(str, REQUESTS)).encode(), "Python's own spelling"),
+        (INPUT.replace(b"\n", b"\r"), "a carriage return alone"),
+        (TEXT.encode("utf-16"), "it is UTF-16 text"),
+        (TEXT.encode("utf-16-be"), "UTF-16 text, or no text at all"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + BYTES, "it is no text"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF" + BYTES, "it is no text"),
+        (b"\x7fELF\2\1\1\0" + BYTES, "it is no text"),
+        ("Grüße;1\n".encode("latin-1"), "it is no text in UTF-8"),
+        (b"# Tickets\n\nNothing today.\n", "none of its lines at the begin is a JSON object"),
+        (b"null\n", "none of its lines at the begin is a JSON object"),
+        (b"1\n2\n", "none of its lines at the begin is a JSON object"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_among_others_that_holds_no_requests_is_named_with_its_remedy(start: bytes, said: str) -> None:
+    error = without_requests(start)
+    assert error is not None
+    assert error.code == "invalid_json_line"
+    assert said in error.message
+    assert any(verb in error.message for verb in ("Write", "Save"))
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        INPUT, b"", b"\n \n", BOM + INPUT, b"# header\n" + INPUT, b"[\n" + INPUT, b"a,b\n1,2\n" + INPUT, b'{"torn": \n',
+        b"\n  " + INPUT, b"\0" * 9 + b"\n" + INPUT, BYTES + b"\n" + INPUT, b'{"custom_id": "' + b"x" * 70_000,
+        b"{'a': 1}\n" + INPUT, "é".encode("latin-1") + b"\n" + INPUT, INPUT.replace(b"\n", b"\r\n"),
+        INPUT[:-1] + b"\r", b'{"note": "\xe4"}\n',
+    ],
+    ids=lambda value: ascii(value[:20]),
+)  # fmt: skip
+def test_a_file_with_some_line_that_is_meant_as_a_request_is_read_line_by_line(start: bytes) -> None:
+    assert without_requests(start) is None

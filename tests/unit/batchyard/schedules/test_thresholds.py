@@ -1,19 +1,25 @@
 """A schedule of a folder gathers what came since its last firing, when enough waits, or when it waits for too long."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from batchyard.adapters.bucket import InboxPage
 from batchyard.api.batches import of_schedule
 from batchyard.domain.numbers import HOUR, MINUTE
 from batchyard.gathering import waiting
-from batchyard.gathering.waiting import look
+from batchyard.gathering.fire import fire
+from batchyard.gathering.gather import take_up
+from batchyard.gathering.waiting import look, rests
 from batchyard.recovery.missed_firings import see_to_schedules
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.schedules import requests
 from batchyard.schedules.trigger import trigger
+from batchyard.schedules.upkeep import UNDER_WAY
 from tests.fakes.batches import NOW
+from tests.fakes.bucket import MemoryBucket
 from tests.fakes.gathered import FOLDER, lines_of
 from tests.fakes.services import MemoryServices
 
@@ -193,3 +199,66 @@ def test_what_waits_is_told_without_what_a_batch_has() -> None:
     found = look(stack.services, FOLDER, count_lines=True)
     assert (found.files, found.lines, found.bytes) == (2, 4, len(lines_of("b", 4)))
     assert look(stack.services, "gather/default/empty/", count_lines=True).since is None
+
+
+def crowded(monkeypatch: pytest.MonkeyPatch, seconds: int = 0, **members: Any) -> tuple[Stack, list[str]]:
+    """Make a stack whose folder has 21 pages of old objects, each of which takes so many seconds to list."""
+    stack, listed, real = Stack(**members), list[str](), MemoryBucket.inbox
+    stack.services.bucket.page = 10
+
+    def slowly(bucket: MemoryBucket, prefix: str, after: str = "") -> Iterator[InboxPage]:
+        for page in real(bucket, prefix, after):
+            listed.extend(each.object.key for each in page.newest)
+            stack.services.wait(seconds)
+            yield page
+
+    stack.put(**{f"{at:03}": b"{}" for at in range(210)})
+    batch = fire(stack.services, "default", "tickets", "an earlier one", {})
+    assert batch is not None
+    stack.ended(batch.batch_id)
+    stack.services.batch_store.batches[batch.batch_id] = replace(
+        stack.services.batch_store.batch(batch.batch_id), in_progress_at=1
+    )
+    monkeypatch.setattr(MemoryBucket, "inbox", slowly)
+    return stack, listed
+
+
+def test_a_watched_folder_with_many_old_files_is_looked_at_as_often_as_that_may_cost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stack, listed = crowded(monkeypatch, start_at_lines=1)
+    stack.put(a=lines_of("a", 1)[:-1])  # 211 objects, of which one waits: 22 pages, and a rest of 630 seconds
+    assert stack.files(stack.sweep()) == 1
+    listed.clear()
+    stack.put(b=lines_of("b", 1)[:-1])
+    begun = stack.services.now()
+    while (batch_id := stack.sweep()) is None:
+        assert stack.services.now() < begun + HOUR
+    assert stack.files(batch_id) == 1
+    assert stack.services.now() - begun == 10 * MINUTE + MINUTE  # the first sweep that comes after the rest
+    assert len(listed) == 2 * 212  # one look, and the listing of the firing
+
+
+def test_a_time_of_the_clock_does_not_wait_for_that_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack, _ = crowded(monkeypatch, min_lines=1, start_at_lines=100)
+    stack.services.wait(HOUR - 2 * MINUTE)
+    assert stack.sweep() is None
+    assert rests(stack.services, stack.schedule_id)
+    stack.put(a=lines_of("a", 1)[:-1])
+    stack.services.wait(-HOUR + MINUTE)
+    assert stack.files(stack.fire()) == 1
+
+
+def test_a_time_of_the_clock_waits_for_a_listing_that_takes_more_than_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack, listed = crowded(monkeypatch, seconds=20, min_bytes=2)
+    stack.put(zz=b"{}")
+    assert stack.fire() is None
+    shown = requests.retrieve_schedule(stack.services, "default", stack.schedule_id)
+    assert shown["waits_for"] == f"the files that wait in {FOLDER} are still being listed"
+    assert len(listed) == 130
+    assert stack.sweep() is None  # so much waits, but the firing has no time to list the folder, too
+    (left,) = stack.services.gather_store.open_firings()
+    assert take_up(stack.services, left.tenant, left.name, left.batch_id, lambda: 900) is not None
+    stack.services.wait(UNDER_WAY)
+    assert stack.sweep() == left.batch_id
+    assert stack.files(left.batch_id) == 1

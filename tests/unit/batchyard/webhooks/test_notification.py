@@ -38,6 +38,17 @@ def test_a_batch_without_failures_asks_for_nothing() -> None:
     assert "What to do: nothing; the results are ready." in told.sentences
 
 
+def test_files_that_were_set_aside_are_told_with_the_way_to_see_why() -> None:
+    counts = {"total": 0, "completed": 0, "failed": 0}
+    told = notification_of(COMPLETED, detail("batch-completed", request_counts=counts, files_set_aside=1), CONSOLE)
+    assert "What to do: see in the report why 1 file was set aside." in told.sentences
+    told = notification_of(COMPLETED, detail("batch-completed", files_set_aside=1_200), CONSOLE)
+    assert told.sentences[-1] == (
+        "What to do: look at the failed lines in the console, and retry them there; see in the report why 1,200 files "
+        "were set aside."
+    )
+
+
 @pytest.mark.parametrize(
     ("cost", "words"),
     [

@@ -34,8 +34,8 @@ export function bar(counts, label) {
   return node;
 }
 
-export const progressWords = ({ total, completed, failed }) =>
-  [total ? `${count(completed)} of ${count(total)}` : "no lines yet", failed ? `${count(failed)} failed` : null].filter(Boolean).join(" · ");
+export const progressWords = ({ total, completed, failed }, ended = false) =>
+  [total ? `${count(completed)} of ${count(total)}` : ended ? "no lines" : "no lines yet", failed ? `${count(failed)} failed` : null].filter(Boolean).join(" · ");
 
 export const title = (text, ...more) => h("div", { class: "title" }, h("h1", { tabindex: "-1" }, text), h("div", { class: "actions" }, more));
 

@@ -102,7 +102,7 @@ function overview(batch, parts, errors) {
   const done = counts.completed + counts.failed;
   return [
     h("section", { class: "card", "aria-label": "Progress" },
-      h("div", { class: "big" }, h("span", { class: "figures" }, `${percent(done, counts.total)}%`), bar(counts, `${progressWords(counts)}`)),
+      h("div", { class: "big" }, h("span", { class: "figures" }, `${percent(done, counts.total)}%`), bar(counts, progressWords(counts, ENDED.has(batch.status)))),
       h("dl", { class: "tiles" },
         tile("Lines", count(counts.total), batch.taken_over ? `${count(batch.taken_over)} taken over` : plural(Math.max(parts.shards, 0), "shard")),
         tile("Done", count(counts.completed)), tile("Failed", count(counts.failed)),
@@ -110,6 +110,7 @@ function overview(batch, parts, errors) {
         tile("Tokens", compact(batch.usage?.total_tokens), batch.usage ? `${compact(batch.usage.input_tokens)} in, ${compact(batch.usage.output_tokens)} out` : null),
         tile(endOf(batch) ? "Took" : "Begun", endOf(batch) ? span(endOf(batch) - batch.created_at) : since(batch.created_at), when(batch.created_at))),
       progressChart(parts.progress, counts.total, from, until)),
+    batch.files_set_aside ? h("p", { class: "soft" }, `${plural(batch.files_set_aside, "file")} set aside, as they hold no requests: the report says why.`) : null,
     faults(batch, errors),
     sums("Model", parts.models),
     batch.providers ? sums("Provider", parts.providers) : null,
@@ -194,6 +195,7 @@ const attempts = (shard) => h("details", { class: "attempts" },
 
 function details(batch) {
   const rows = [["Input", batch.input_file_id], ["Endpoint", batch.endpoint], ["Model", batch.model], ["Providers", batch.providers?.join(", ") ?? batch.provider], ["Window", batch.completion_window], ["Created", when(batch.created_at)],
+    ["Files", batch.input_files == null ? null : `${count(batch.input_files)}${batch.files_set_aside ? `, ${count(batch.files_set_aside)} of them set aside: the report says why` : ""}`],
     ["Begun", when(batch.in_progress_at)], ["Ended", when(endOf(batch))], ["Due", when(batch.expires_at)], ["Bad lines", batch.on_invalid === "skip" ? "are skipped" : "refuse the batch"],
     ["Most it may cost", batch.max_cost_usd == null ? null : money(batch.max_cost_usd)], ["Accepts", batch.accept ? JSON.stringify(batch.accept) : null],
     ["Retries", batch.retry_of ? h("a", { class: "mono", href: `#/batches/${batch.retry_of}` }, batch.retry_of) : null],

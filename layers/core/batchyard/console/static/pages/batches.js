@@ -4,7 +4,7 @@ import { get, query } from "../api.js";
 import { h, show } from "../dom.js";
 import { count, money, plural } from "../format.js";
 import { live } from "../live.js";
-import { badge, bar, empty, field, loading, problem, progressWords, since, statusOf, table, title, word } from "../parts.js";
+import { ENDED, badge, bar, empty, field, loading, problem, progressWords, since, statusOf, table, title, word } from "../parts.js";
 
 const SHOWN = 50;
 const WALKED = 100; // batches of one request when something is searched
@@ -63,7 +63,7 @@ function rows(batches) {
       badge(statusOf(batch)),
       h("span", null, h("a", { class: "mono", href: `#/batches/${batch.id}`, title: batch.id }, `${batch.id.slice(0, 14)}…`), chips(batch)),
       batch.dry_run ? h("span", { class: "soft" }, `${plural(batch.request_counts.total, "line")}, only estimated`)
-        : h("span", { class: "progress" }, bar(batch.request_counts), h("span", { class: "figures soft" }, progressWords(batch.request_counts))),
+        : h("span", { class: "progress" }, bar(batch.request_counts), h("span", { class: "figures soft" }, progressWords(batch.request_counts, ENDED.has(batch.status)))),
       h("span", { class: "cut", title: batch.model ?? "" }, batch.model ?? "–"),
       since(batch.created_at),
       money(batch.cost?.usd ?? null),
