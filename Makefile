@@ -2,6 +2,8 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 export PYTHONPATH := .:layers/client:layers/core
+# Most commands start several processes, each of which would compile everything that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 TENANT ?= default
 STACK ?= batchyard
@@ -75,7 +77,9 @@ unit: setup ## the unit tests alone: no socket, no AWS, under a minute
 conformance: setup ## the tests of the stores on Amazon's DynamoDB Local instead of moto; needs Java 17, npm and Linux
 	@$(PY) -m tests.conformance -n auto --maxprocesses 4 tests/integration/batchyard
 
-pytest: setup # the tests call make themselves, and are not its children in this; they wait for half of their time, so two workers a core
+pytest: setup # the first run in a clone compiles all modules once, beside mypy, in place of once in each worker;
+	@# the tests call make themselves, and are not its children in this; they wait for half of their time, so two workers a core
+	@test -d tests/__pycache__ || $(PY) -m pytest --collect-only -qq > /dev/null || :
 	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(PY) -m pytest -n $$($(PY) -c "import os; print(min(6, 2 * (os.cpu_count() or 1)))") --dist loadfile --no-loadscope-reorder
 
 format: setup
@@ -95,7 +99,7 @@ prices: setup ## the price list of the installed genai-prices, for estimates
 docs: setup ## docs/settings.md from template.yaml, and the facts of docs/providers.md
 	@$(PY) -m local.settings_page && $(PY) -m local.providers_page
 
-bench: setup ## the benchmarks, as ratios; BENCH="upload plan" picks some, BENCH=fleet FILES=200 drops files into make up
+bench: setup ## the benchmarks, as ratios; BENCH="upload plan" picks some, BENCH=fleet or gather FILES=200 puts files into make up
 	@$(PY) -m tests.benchmarks $(BENCH) $(if $(FILES),--files "$(FILES)")
 
 compat: setup ## a short job with each tool that others wrote, in environments of their own; TOOLS="litellm curator" picks some, LINES=200

@@ -16,6 +16,7 @@ from local.errors import ParameterError, ProviderUnclearError
 from local.stack.provider_choice import KEY, Provider
 
 REGION: Final = "us-east-1"  # of an address that names none
+OWN: Final = "your credentials of AWS"  # what signs where nothing else is named
 MADE_UP: Final = "AKIAOFTHISMACHINE:made-up-for-an-emulator"  # signs where nobody reckons a signature
 _TAKEN: Final[dict[str, str]] = {}
 _LEAVE_OUT: Final = "ID:SECRET or ID:SECRET:TOKEN. Leave it out to sign with your credentials (docs/providers.md)."
@@ -58,9 +59,7 @@ def signed(provider: Provider, key: str | None) -> Provider:
         raise ParameterError(f"{whose[0].upper()}{whose[1:]} is no access key of AWS, {_LEAVE_OUT}")
     by = whose
     if not key:
-        key, by = (
-            (MADE_UP, "a made-up access key") if provider.is_here else (_own_key(provider), "your credentials of AWS")
-        )
+        key, by = (MADE_UP, "a made-up access key") if provider.is_here else (_own_key(provider), OWN)
     region = _TAKEN.get("AWS_REGION") or _TAKEN.get("AWS_DEFAULT_REGION") or REGION
     return replace(provider, api_key=key, signer=RoleSigner(lambda: key, region), signed_by=by)
 

@@ -3,6 +3,8 @@
 The files that last longest come first: each goes to one worker, and one that is begun late would end after all others.
 """
 
+import gc
+from collections.abc import Iterator
 from itertools import chain, groupby, zip_longest
 from pathlib import Path
 
@@ -11,8 +13,20 @@ import pytest
 WAITS, RECKONS = ("system",), ("integration", "faults")
 LONGEST = (
     "test_stopped_run.py", "test_run.py", "test_conformance.py", "test_providers.py", "test_crash.py", "test_stores.py",
-    "test_schedule.py",
+    "test_schedule.py", "test_mends.py", "test_console.py", "test_batch.py", "test_permissions.py",
+    "test_packing.py", "test_architecture.py", "test_names.py", "test_any_answer.py",
 )  # fmt: skip
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Import and collect without the collector of cycles, and have it look later at what the tests make: all this stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

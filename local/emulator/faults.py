@@ -99,7 +99,7 @@ class Messages(Rule):
 
 
 class Bedrock(msgspec.Struct, forbid_unknown_fields=True):
-    """The limits and the manners of Amazon Bedrock's two doors for batches."""
+    """The limits and the manners of Amazon Bedrock's two kinds of batches."""
 
     #: The fewest records of one job.
     least_records: int = 100

@@ -1,15 +1,17 @@
 """Which provider is proven, with which model; the settings are those of `make run`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from batch_client import BatchClient, Dialect, InvalidArgumentError, Profile, choose_profile, speak
+from batch_client import BatchClient, Dialect, InvalidArgumentError, Profile, RequestSigner, choose_profile, speak
 from batchyard.adapters.aws import RoleSigner
 from batchyard.adapters.bucket import Bucket
 from batchyard.domain.object_keys import provider_folder
 from batchyard.providers.entries import ROLE, described
 from batchyard.providers.objects import BucketFolder
+from local.credentials import OWN, only_of
 from local.errors import ParameterError
 from local.prove.lines import CHEAP, Asked, asked_of
 from local.providers import several_of
@@ -40,10 +42,15 @@ class Choice(NamedTuple):
     prices: str
     place: Place
 
+    @property
+    def key(self) -> str | RequestSigner:
+        """The key of the provider, or what signs in its place: your own credentials are renewed while a run lasts."""
+        signer = RoleSigner() if self.provider.signed_by == OWN else self.provider.signer
+        return signer or self.provider.api_key
+
     def client(self) -> BatchClient:
         """Return a client of the provider."""
-        key = self.provider.api_key if self.profile.signing is None else RoleSigner()
-        return BatchClient(key, self.provider.url, profile=self.profile, headers=self.provider.headers)
+        return BatchClient(self.key, self.provider.url, profile=self.profile, headers=self.provider.headers)
 
     def speak(self, client: BatchClient, label: str) -> Dialect:
         """Return the dialect of the provider, with the objects that it reads and writes by itself."""
@@ -60,7 +67,9 @@ def choose(host: Mapping[str, str], wanted: str, model: str, place: Place = Plac
     named = named_provider(host)
     if named is None:
         raise ParameterError(f"No provider is named. {_HOW}")
-    return _choice(Provider(*named, wanted or host.get(_PROFILE, "")), host, model, place)
+    with _profile_told():
+        provider = only_of(Provider(*named, wanted or host.get(_PROFILE, "")))
+    return _choice(provider, host, model, place)
 
 
 def _of_several(several: Several, host: Mapping[str, str], wanted: str, model: str, place: Place) -> Choice:
@@ -77,10 +86,8 @@ def _of_several(several: Several, host: Mapping[str, str], wanted: str, model: s
 
 
 def _choice(provider: Provider, host: Mapping[str, str], model: str, place: Place, window: str = "") -> Choice:
-    try:
+    with _profile_told():
         profile = choose_profile(provider.profile or None, provider.url)
-    except InvalidArgumentError as error:
-        raise ParameterError(f"PROVIDER or {_PROFILE} names no profile: {error.message}.") from error
     _check_place(profile, place)
     sellers = profile.facts.sellers  # of a gateway, nobody knows which of them it has
     model = model or (CHEAP.get(sellers[0], "") if len(sellers) == 1 else "")
@@ -89,6 +96,14 @@ def _choice(provider: Provider, host: Mapping[str, str], model: str, place: Plac
     window = window or (profile.facts.windows or ("24h",))[0]
     asked = asked_of(profile, model)
     return Choice(provider, provider.name or profile.name, profile, asked, window, host.get(_PRICES, ""), place)
+
+
+@contextmanager
+def _profile_told() -> Iterator[None]:
+    try:
+        yield
+    except InvalidArgumentError as error:
+        raise ParameterError(f"PROVIDER or {_PROFILE} names no profile: {error.message}.") from error
 
 
 def _check_place(profile: Profile, place: Place) -> None:

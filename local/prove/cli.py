@@ -9,13 +9,14 @@ from typing import Final
 
 import msgspec
 
-from local.errors import LocalError, ParameterError
+from local.errors import LocalError, ParameterError, ProviderError
 from local.prove.choice import Place, choose
 from local.prove.lines import batches
 from local.prove.price import estimate, prices
 from local.prove.run import Run
 from local.prove.telling import sentences
 from local.prove.trial import LABEL
+from local.run.provider_check import complaint_of
 from local.signals import Stopped, raise_on_signals
 
 _YES, _NO = frozenset({"1", "true", "yes"}), frozenset({"", "0", "false", "no"})
@@ -56,6 +57,8 @@ def _prove(options: argparse.Namespace, host: Mapping[str, str]) -> int:
     except ValueError as error:
         raise ParameterError(f"BATCHYARD_PRICE_LIST is no list of prices: {error}. See docs/cost.md.") from error
     found = estimate(jobs, choice.asked, known)
+    if complaint := complaint_of(choice.provider, _say):
+        raise ProviderError(complaint)
     _say(f"{choice.name} ({choice.provider.url}): {choice.asked.model} at {choice.asked.url}. {found.sentence}")
     _ask(yes=yes)
     with choice.client() as client:

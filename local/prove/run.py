@@ -47,10 +47,10 @@ class Run:
 
     def _end_early(self, why: str) -> None:
         self.proof.failed = why
+        if self._trials:
+            self._say("Cleaning up what the run has made …")
         for trial in self._trials:
-            for told in trial.stop():
-                self.proof.left.append(told)
-                self._say(told)
+            self.proof.left.extend(trial.stop())
 
     def _attempt(self, batches: list[Batch], run: str) -> None:
         seconds = window_seconds(self._choice.window) + _LONGER

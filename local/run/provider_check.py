@@ -35,13 +35,17 @@ def check_provider(provider: Provider, say: Callable[[str], None]) -> None:
     """
     if provider.reads_objects and not provider.is_here:
         raise ProviderError(f"{cannot_reach_objects(provider)} Nothing was sent.")
+    if complaint := complaint_of(provider, say):
+        raise ProviderError(f"{complaint} Nothing was sent.")
+
+
+def complaint_of(provider: Provider, say: Callable[[str], None]) -> str:
+    """Ask the provider for its batches, and say why it cannot be used; an empty text if it can."""
     try:
         with bounded(_MOST_SECONDS):
-            complaint = _ask(provider, say)
+            return _ask(provider, say)
     except TookTooLong:
-        complaint = f"No whole answer came from {provider.url} within {_MOST_SECONDS:.0f} seconds."
-    if complaint:
-        raise ProviderError(f"{complaint} Nothing was sent.")
+        return f"No whole answer came from {provider.url} within {_MOST_SECONDS:.0f} seconds."
 
 
 def _ask(provider: Provider, say: Callable[[str], None]) -> str:

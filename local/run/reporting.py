@@ -81,7 +81,7 @@ class Display:
             self._plain = (now, time.monotonic())
             same = _without_ids(now).paused == _without_ids(last).paused
             told = replace(now, paused="as before") if now.paused and same else now
-            self._say(f"{_status_text(told)}{note}, {_lines_text(now)}")
+            self._say(f"{_status_text(told)}{note}{_lines_text(now)}")
 
     def _explain(self, reason: str) -> None:
         advice = _NEW_KEY if self._own_provider and reason.startswith(_KEY_REFUSED) else _WAITS
@@ -97,7 +97,7 @@ def _status_text(now: Progress) -> str:
     shards = f", {now.shards_done}/{now.shards} {'shard' if now.shards == 1 else 'shards'}" if now.shards else ""
     status = _JOINING if now.status == "finalizing" else now.status
     if now.dry_run:
-        return f"estimated: {now.status}" if now.ended else "estimating"
+        return "estimated" if now.status == "completed" else f"estimated: {now.status}" if now.ended else "estimating"
     return f"{status}{shards}" + (f" (paused: {now.paused})" if now.paused else "")
 
 
@@ -108,7 +108,9 @@ def counts_told(last: Progress) -> str:
 
 
 def _lines_text(now: Progress) -> str:
-    return f"{now.done:,}/{now.total:,} {'line' if now.total == 1 else 'lines'}"
+    """Tell how many lines are done; nothing before anybody knows how many there are."""
+    done = "" if now.dry_run else f"{now.done:,}/"
+    return f", {done}{now.total:,} {'line' if now.total == 1 else 'lines'}" if now.total else ""
 
 
 def _without_ids(now: Progress) -> Progress:

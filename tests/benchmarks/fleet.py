@@ -66,9 +66,9 @@ def drop(stack: RunningStack, count: int) -> None:
 
 def until_completed(stack: RunningStack, count: int) -> float:
     """Drop the files, and return the seconds until all of them are completed batches."""
-    began = time.monotonic()
+    began, before = time.monotonic(), completed(stack)
     drop(stack, count)
-    while (done := completed(stack)) < count:
+    while (done := completed(stack) - before) < count:
         if time.monotonic() - began > LONGEST:
             raise TimeoutError(f"{done} of {count} batches were completed after {LONGEST} s")
         time.sleep(COUNT_SECONDS)
@@ -131,12 +131,12 @@ class Processes:
         """Count the workers, and add up the memory of all processes; what they share counts once."""
         seen = [Path(f"/proc/{pid}") for pid in descendants(self._pid)]
         self.workers = max(self.workers, sum(WORKER in _read(path / "cmdline") for path in seen))
-        self.memory = max(self.memory, sum(_memory(_read(path / "smaps_rollup")) for path in seen))
+        self.memory = max(self.memory, sum(map(pss, seen)))
 
 
-def _memory(told: bytes) -> int:
-    """Read the bytes of a process from what the kernel tells of its memory."""
-    lines = (line.split() for line in told.splitlines())
+def pss(path: Path) -> int:
+    """Return the bytes of memory of a process in /proc, by its share of what it shares; 0 if it has ended."""
+    lines = (line.split() for line in _read(path / "smaps_rollup").splitlines())
     return next((int(size) * 1024 for name, size, *_ in lines if name == b"Pss:"), 0)
 
 

@@ -37,6 +37,11 @@ def give(services: Services, dollars: int) -> None:
     services.quota_store.set_budget(Budget(tenant="default", amount=dollars * PER_DOLLAR, changed_at=NOW))
 
 
+def set_to(services: Services, amount: int) -> None:
+    """Give the tenant a budget of exactly so many parts of a dollar."""
+    services.quota_store.set_budget(Budget(tenant="default", amount=amount, changed_at=NOW))
+
+
 def spend(services: Services, dollars: int, day: str = f"{MONTH}-20", name: str = "earlier") -> None:
     """Let a batch have cost so much."""
     bill = Bill(day=day, batch_id=name, lines=1, usage={}, cost={"m": Cost(output=dollars * PER_DOLLAR)})

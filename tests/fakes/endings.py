@@ -34,7 +34,8 @@ class EndingsProvider(MemoryProvider):
     key: Secret | None = None
     #: the custom_ids sent on their own, which the prompts are
     direct: list[str] = field(default_factory=list)
-    #: what a request with the model in its url is answered on its own
+    #: what the next requests with the model in their url are answered on their own, in order; and all others
+    natives: list[bytes] = field(default_factory=list)
     native: bytes = b'{"usage": {"inputTokens": 5, "outputTokens": 2, "totalTokens": 7}}'
 
     def end(self, batch_id: str, ending: Ending) -> Batch:
@@ -81,7 +82,7 @@ class EndingsProvider(MemoryProvider):
     def _answer(self, url: str, body: bytes) -> HttpInfo[bytes]:
         self.direct.append(json.loads(body)["messages"][0]["content"])
         if url.startswith("/model/"):
-            return HttpInfo(self.native, 200, {})
+            return HttpInfo(self.natives.pop(0) if self.natives else self.native, 200, {})
         assert url == "/v1/chat/completions"
         return HttpInfo(json.dumps(json.loads(good("any"))["response"]["body"], indent=2).encode(), 200, {})
 

@@ -77,21 +77,22 @@ class MotoBacking:
 
     def __init__(self, session: boto3.Session) -> None:
         self.invoked: list[Any] = []
-        _build()
         session.events.register("before-call.lambda.Invoke", self._invoke)
+        _build()
 
     def services(self, provider: Dialect, clock: Callable[[], float], chance: Callable[[], float]) -> Services:
         return Services(SETTINGS, provider, clock, chance)
 
     def put(self, key: str, data: bytes, metadata: Mapping[str, str]) -> None:
-        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data, Metadata=dict(metadata))
+        aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data, Metadata=dict(metadata))
 
     def read(self, key: str) -> bytes:
-        s3 = boto3.client("s3")
+        s3 = aws.client("s3")
         try:
-            return s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+            found: bytes = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
         except s3.exceptions.NoSuchKey as error:
             raise NotFound(key) from error
+        return found
 
     def _invoke(self, params: Any, **_: Any) -> Any:
         """Stand where Lambda stands, which takes an asynchronous invocation in."""
@@ -109,18 +110,19 @@ def moto_world(session: boto3.Session) -> World:
 
 
 def _build() -> None:
-    s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
+    # with the clients that the adapters use later: to make a client takes longer than most of its calls
+    s3, dynamodb = aws.client("s3"), aws.client("dynamodb")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     (table,) = resources("AWS::DynamoDB::Table").values()
     dynamodb.create_table(TableName=TABLE, **{name: table[name] for name in OF_A_TABLE})
-    boto3.client("events").create_event_bus(Name=BUS)
-    boto3.client("scheduler").create_schedule_group(Name=SETTINGS.schedule_group)
-    boto3.client("sns").create_topic(Name=TOPIC.rpartition(":")[2])
+    aws.client("events").create_event_bus(Name=BUS)
+    aws.client("scheduler").create_schedule_group(Name=SETTINGS.schedule_group)
+    aws.client("sns").create_topic(Name=TOPIC.rpartition(":")[2])
     for owner, name in SECRETS.items():
-        boto3.client("secretsmanager").create_secret(Name=name, SecretString=f"made-up-of-{owner}")
+        aws.client("secretsmanager").create_secret(Name=name, SecretString=f"made-up-of-{owner}")
     definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
     for name in ("batch", "webhooks"):
-        boto3.client("stepfunctions").create_state_machine(
+        aws.client("stepfunctions").create_state_machine(
             name=name, definition=definition, roleArn="arn:aws:iam::123456789012:role/r"
         )

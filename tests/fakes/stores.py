@@ -301,7 +301,7 @@ class MemoryQuotaStore(QuotaStore):
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
-        self._sums: dict[tuple[str, str, str], int] = {}
+        self._sums: dict[tuple[str, str, str], tuple[int, int]] = {}
         self.known: dict[str, Stored] = {}
         self.kept_bills: dict[tuple[str, str, str], Bill] = {}
         self.kept_budgets: dict[str, Budget] = {}

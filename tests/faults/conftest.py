@@ -4,10 +4,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.strikes import TOLD, missed
 from tests.faults.struck import StruckWorld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _strikes_strike() -> Iterator[None]:
+    """Fail a test whose strikes come later than the last effect: it kills nothing, and proves nothing."""
+    TOLD.clear()
+    yield
+    assert missed() == []
 
 
 @pytest.fixture

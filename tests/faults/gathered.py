@@ -141,8 +141,3 @@ class GatherWorld(StruckWorld):
                 if sorted(own) != sorted(self.came[name]):
                     found.append(f"{name} has the answers of {own}")
         return found
-
-
-def batch_of(key: str) -> str:
-    """Name the batch of a firing by the clock."""
-    return fire.id_of("default", "f", key)

@@ -326,7 +326,8 @@ class FatesProvider(MemoryProvider):
     ) -> tuple[list[bytes], list[bytes], int, int]:
         output: list[bytes] = []
         errors: list[bytes] = []
-        sorts = {each: made.fate.lines.get(each, "good") if each in done else end for each in made.custom_ids}
+        ran = {*done}
+        sorts = {each: made.fate.lines.get(each, "good") if each in ran else end for each in made.custom_ids}
         vanished = done[: made.fate.vanish] if end == "cancelled" else []
         for custom_id in reversed(made.custom_ids):
             sort = sorts[custom_id]

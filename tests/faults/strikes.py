@@ -38,9 +38,9 @@ KINDS: Final = ("kill", "fail", "overtake")
 
 def some(effects: range, kind: str, *, after: bool, every: int = 3) -> range:
     """Choose one in `every` effects to strike, others by each kind, so that each is struck; all of them in `make faults`."""
-    if os.environ.get("EVERY_EFFECT"):
-        return effects
-    return effects[(2 * KINDS.index(kind) + after) % every :: every]
+    chosen = effects if os.environ.get("EVERY_EFFECT") else effects[(2 * KINDS.index(kind) + after) % every :: every]
+    assert chosen, f"none of {len(effects)} effects would be struck"
+    return chosen
 
 
 class Killed(BaseException):
@@ -49,11 +49,44 @@ class Killed(BaseException):
 
 @dataclass
 class Strike:
-    """At the effect that comes `after_effects` from now: `kind` is kill, fail or overtake, before or after the effect."""
+    """At the effect that comes `after_effects` from now: `kind` is kill, fail or overtake, before or after the effect.
+
+    One that is not `sure` may come to nothing, as in a play at random.
+    """
 
     kind: str
     after_effects: int
     after: bool = False
+    sure: bool = True
+    struck: bool = False
+    at: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.at = self.after_effects
+
+
+#: The strikes that were due in the test under way.
+TOLD: Final[list[Strike]] = []
+
+
+def missed() -> list[Strike]:
+    """List the strikes of this test that struck nothing, if there are no others, or if a later one of their kind struck.
+
+    A test whose strikes strike nothing proves nothing: `conftest` fails it. One that strikes effect after effect, and goes on
+    past the last, has struck each of them.
+    """
+    late = [each for each in TOLD if not each.struck]
+    last = {(each.kind, each.after): max(map(_at, _like(each))) for each in TOLD if each.struck}
+    early = [each for each in late if each.sure and each.at < last.get((each.kind, each.after), 0)]
+    return late if len(late) == len(TOLD) else early
+
+
+def _like(strike: Strike) -> list[Strike]:
+    return [each for each in TOLD if each.struck and (each.kind, each.after) == (strike.kind, strike.after)]
+
+
+def _at(strike: Strike) -> int:
+    return strike.at
 
 
 @dataclass
@@ -65,6 +98,12 @@ class Strikes:
     struck: list[str] = field(default_factory=list)
     count: int = 0
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Note each strike that becomes due."""
+        if name == "due" and value is not None:
+            TOLD.append(value)
+        super().__setattr__(name, value)
+
     def around(self, name: str, effect: Callable[..., Any]) -> Callable[..., Any]:
         """Wrap a method so that it can be struck."""
 
@@ -73,10 +112,11 @@ class Strikes:
             now = self._now()
             if now is not None and not now.after:
                 self._strike(now, name)
-            result = effect(*arguments, **named)
-            if now is not None and now.after:
-                self._strike(now, name)
-            return result
+            try:
+                return effect(*arguments, **named)
+            finally:  # also after an effect that was refused
+                if now is not None and now.after:
+                    self._strike(now, name)
 
         return call
 
@@ -90,6 +130,7 @@ class Strikes:
         return now
 
     def _strike(self, strike: Strike, name: str) -> None:
+        strike.struck = True
         self.struck.append(f"{strike.kind} {'after' if strike.after else 'before'} {name}")
         if strike.kind == "kill":
             raise Killed

@@ -21,7 +21,7 @@ from batchyard.shards.fail import RESTS
 from tests.fakes.batches import BUCKET
 from tests.fakes.failures import lost
 from tests.fakes.world import AnyWorld, Clock, MemoryBacking
-from tests.faults.checker import Case, answered, wrongs
+from tests.faults.checker import Case, Evidence, answered, wrongs
 from tests.faults.doors import doors_of, settings_of
 from tests.faults.inputs import PROMPT, written
 from tests.faults.machine import Machine
@@ -236,11 +236,15 @@ class StruckWorld(AnyWorld[FatesProvider]):
         failures = Counter(step.shard for step in self.machine.failed_shards)
         abandoned = any(times > len(RESTS) for times in failures.values())
         cases = [dataclasses.replace(case, shard_failed=bool(failures), abandoned=abandoned) for case in self.cases]
-        found = [wrong for case in cases for wrong in wrongs(case, self, self.provider)]
+        found = [wrong for case in cases for wrong in wrongs(case, self.evidence(), self.provider)]
         found += [
             f"the rows of {case.batch_id} are not those of its results" for case in cases if not self._rows_agree(case)
         ]
         return found + self.machine.surprises
+
+    def evidence(self) -> Evidence:
+        """Return where the checker is to look."""
+        return self
 
     def _rows_agree(self, case: Case) -> bool:
         """Tell whether the rows of a batch that has results are the lines of these, each once and in the order of both."""

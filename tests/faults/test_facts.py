@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
 from batch_client import PROFILES, Facts, Profile
 from batchyard.domain.stopping import OVERTIME
+from tests.faults.checker import ATTEMPTS
 from tests.faults.provider import Fate
 from tests.faults.strikes import Strike
 from tests.faults.struck import StruckWorld
@@ -99,3 +101,23 @@ def test_what_expires_with_nothing_goes_again_in_smaller_parts_whatever_is_struc
         world = struck(at)
         assert world.wrongs() == [], f"at effect {at}: {world.strikes.struck}"
         assert world.record(world.cases[0].batch_id)["counts"]["completed"] == 3
+
+
+@pytest.mark.parametrize("kind", ["kill", "fail", "overtake"])
+def test_no_line_is_in_more_lost_batches_than_it_has_tries_whatever_is_struck(odd: Odd, kind: str) -> None:
+    def struck(at: int | None) -> StruckWorld:
+        world = odd(after_expiry="nothing", after_cancel="nothing", progress="none")
+        world.provider.fates = [Fate("expired", seconds=DAY, share=0.0)] * 100
+        world.strikes.due = None if at is None else Strike(kind, at)
+        world.upload(TWELVE[:3])
+        side_by_side(world)
+        world.finish(calm=False)
+        return world
+
+    for at in (None, *range(0, struck(None).strikes.count, 29)):
+        world = struck(at)
+        where = f"at effect {at}: {world.strikes.struck}"
+        assert world.wrongs() == [], where
+        ran = Counter(each for made in world.provider.made.values() for each in made.custom_ids)
+        assert max(ran.values()) <= ATTEMPTS, where
+        assert world.record(world.cases[0].batch_id)["counts"]["failed"] == 3, where

@@ -30,7 +30,7 @@ def succeeded(world: StruckWorld) -> int:
 def whole(kind: str = "", at: int = 0, *, after: bool = False, made: bool = True) -> StruckWorld:
     """Play a batch to its end whose first create is lost, and perhaps strike one effect."""
     world = uploaded(SIX, Trouble(lost, after=made, operation="create_batch"))
-    world.strikes.due = Strike(kind, at, after) if kind else None
+    world.strikes.due, world.strikes.count = Strike(kind, at, after) if kind else None, 0
     world.finish(calm=False)
     return world
 

@@ -102,7 +102,9 @@ troubles = st.builds(
     st.sampled_from(sorted(TROUBLES)), st.booleans(),
 )  # fmt: skip
 bad = st.dictionaries(st.integers(0, len(IDS) - 1), st.sampled_from(BAD), max_size=4)
-strikes = st.builds(Strike, st.sampled_from(["kill", "fail", "overtake"]), st.integers(0, 6), st.booleans())
+strikes = st.builds(
+    Strike, st.sampled_from(["kill", "fail", "overtake"]), st.integers(0, 6), st.booleans(), st.just(value=False)
+)
 
 
 def world_of(providers: dict[str, list[str]] | None) -> StruckWorld:

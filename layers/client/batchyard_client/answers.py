@@ -34,7 +34,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     #: The error; None if there is an answer.
     error: AnswerError | None = None
     finish_reason: str | None = None
-    #: The tokens, as the provider counted them.
+    #: The tokens, as the provider counted them and in its words; None where the body has no `usage`.
     usage: dict[str, Any] | None = None
     #: The model that answered.
     model: str | None = None
@@ -91,7 +91,7 @@ def answer_of(line: bytes, row: dict[str, Any] | None, rates: Rates | None) -> A
         row=row, custom_id=found.get("custom_id"), text=text, finish_reason=finish, usage=usage, model=body.get("model"),
         data=data if data is not None else _json(text),
         error=_error(error or body.get("error") or {}) if failed else None,
-        cost=_cost(body.get("model"), usage, rates), body=body or None,
+        cost=_cost(body, rates), body=body or None,
     )  # fmt: skip
 
 
@@ -150,7 +150,15 @@ def _content(body: dict[str, Any]) -> tuple[str | None, str | None, Any]:
         return "".join(block.get("text") or "" for block in blocks) or None, body.get("stop_reason"), None
     if isinstance(data, list) and data and isinstance(data[0], dict):
         return None, None, data[0].get("embedding")
-    return None, None, None
+    return _native(body)
+
+
+def _native(body: dict[str, Any]) -> tuple[str | None, str | None, Any]:
+    """Read an answer in a shape of Amazon Bedrock's own, if it has one."""
+    from .tables import native  # noqa: PLC0415 - only where no other shape fits
+
+    said = native.said_in(body)
+    return (said.text, said.stop_reason, None) if said else (None, None, None)
 
 
 def _json(text: str | None) -> Any:  # noqa: ANN401 - whatever JSON holds
@@ -166,10 +174,10 @@ def _error(error: dict[str, Any]) -> AnswerError:
     return AnswerError(error.get("code") or error.get("type"), error.get("message"))
 
 
-def _cost(model: str | None, usage: dict[str, Any] | None, rates: Rates | None) -> float | None:
-    if rates is None or usage is None:
+def _cost(body: dict[str, Any], rates: Rates | None) -> float | None:
+    if rates is None:
         return None
-    tokens_in = usage.get("input_tokens", usage.get("prompt_tokens")) or 0
-    if "prompt_tokens" not in usage:  # messages count the tokens of the cache beside their input
-        tokens_in += sum(usage.get(f"cache_{name}_input_tokens") or 0 for name in ("creation", "read"))
-    return rates.cost(model, tokens_in, usage.get("output_tokens", usage.get("completion_tokens")) or 0)
+    from .tables.answers import tokens_of  # noqa: PLC0415 - only where a price is known
+
+    sent, _, got = tokens_of(body)
+    return None if sent is None and got is None else rates.cost(body.get("model"), sent or 0, got or 0)

@@ -22,6 +22,7 @@ from .inputs import Input, check_plain, is_folder
 from .job_record import JobRecord
 from .ordering import bad_lines, by_rows, causes, ids_of, in_order
 from .service import View
+from .watching import reasons_told
 
 GZIP: Final = b"\x1f\x8b"  # with which a packed file begins
 
@@ -61,7 +62,7 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
 def results_of(front: Front, view: View, folder: Path) -> Results:
     """Fetch the results of an ended batch into a folder; raises Refused if it has none."""
     if view.status == "failed" and view.output_file_id is None and view.error_file_id is None:
-        why = " ".join(view.reasons[:5]) or "the service gives no reason."
+        why = " ".join(reasons_told(view)) or "the service gives no reason."
         dear = any(each.get("code") == "max_cost_exceeded" for each in (view.errors or {}).get("data") or [])
         how = "Raise --max-cost, or send less." if dear else "With --new the same content becomes another batch."
         raise Refused(f"{view.id} failed: {why} {how}")

@@ -3,9 +3,9 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -177,3 +177,9 @@ def counted(count: int, noun: str) -> str:
 def usd_words(usd: float) -> str:
     """Return dollars with four digits behind the point, or six where these would say too little."""
     return f"{usd:,.6f}" if 0 < usd < SMALL else f"{usd:,.4f}"
+
+
+def reason_of(error: Mapping[str, Any]) -> str:
+    """Say what is wrong, without the line."""
+    code = f" ({error['code']})" if error.get("code") else ""
+    return f"{error.get('message') or 'no reason was given'}{code}"

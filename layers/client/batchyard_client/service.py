@@ -19,6 +19,7 @@ from batch_client import (
 
 from .errors import Refused
 from .job_record import MARK
+from .screen import reason_of
 from .settings import Place
 
 ENDED: Final = frozenset({"completed", "failed", "expired", "cancelled"})
@@ -77,7 +78,10 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     def reasons(self) -> list[str]:
         """Return in words why the batch failed, line by line."""
         found = (self.errors or {}).get("data") or []
-        return [_reason(each) for each in found if isinstance(each, dict)]
+        lines = (
+            (f"line {each['line']}: " if each.get("line") else "", each) for each in found if isinstance(each, dict)
+        )
+        return [f"{where}{reason_of(each)}" for where, each in lines]
 
 
 class Service:
@@ -242,9 +246,3 @@ def _view_of(batch: Batch) -> View:
     data = msgspec.to_builtins(batch)
     data["errors"] = {"data": data["errors"]} if data["errors"] else None
     return msgspec.convert(data, View)
-
-
-def _reason(error: Mapping[str, Any]) -> str:
-    where = f"line {error['line']}: " if error.get("line") else ""
-    code = f" ({error['code']})" if error.get("code") else ""
-    return f"{where}{error.get('message') or 'no reason was given'}{code}"

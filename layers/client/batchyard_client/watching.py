@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 
 from .patience import Patience
-from .screen import Bar, counted, usd_words
+from .screen import Bar, counted, reason_of, usd_words
 from .service import Service, View
 
 FIRST_PAUSE: Final = 0.5  # seconds
 GROWTH: Final = 1.15
 LONGEST_PAUSE: Final = 20.0  # seconds
 MOST_REASONS: Final = 5
+MOST_LINES: Final = 3  # that are named of one fault
 ENDPOINT_WAY: Final = (
     "For a table, --endpoint is the url: /v1/messages for Anthropic, and /model/MODEL/converse with --body in place of --prompt"
     " for Amazon Bedrock."
@@ -53,6 +55,25 @@ def details(view: View) -> Iterator[str]:
         yield f"${usd_words(view.usd)}"
 
 
+def reasons_told(view: View, most: int = MOST_REASONS) -> list[str]:
+    """Return in words why the batch failed; lines with the same fault are told together."""
+    lines: dict[str, list[int]] = {}
+    for error in (view.errors or {}).get("data") or []:
+        if isinstance(error, dict):
+            number = error.get("line")
+            lines.setdefault(reason_of(error), []).extend([number] if number else [])
+    return [f"{_where(numbers)}{reason}" for reason, numbers in islice(lines.items(), most)]
+
+
+def _where(numbers: list[int]) -> str:
+    """Name lines: the first ones, and how many more there are."""
+    shown, more = [f"{each:,}" for each in numbers[:MOST_LINES]], len(numbers) - MOST_LINES
+    shown += [f"{more:,} more"] if more > 0 else []
+    if len(shown) <= 1:
+        return f"line {shown[0]}: " if shown else ""
+    return f"lines {', '.join(shown[:-1])} and {shown[-1]}: "
+
+
 def would_run(view: View) -> bool:
     """Tell of a dry run whether the batch would run as it is."""
     return (view.preflight or {}).get("would_run") is not False
@@ -73,6 +94,8 @@ def estimate_words(view: View) -> str:
     )
     price = "of unknown price" if usd is None else f"at most about ${usd_words(usd)}"
     said = f"Estimate: {counted(view.counts.total - bad, 'request')}, {tokens}, {price}."
+    if bad and bad == view.counts.total:
+        said = "Estimate: there is no good request."
     if alone := found.get("lines_one_by_one"):
         said = f"{said} {counted(alone, 'request')} too few for a batch there: one by one, at the full price."
     if not bad:
@@ -84,6 +107,6 @@ def estimate_words(view: View) -> str:
 
 def refused_words(view: View, *, is_table: bool) -> str:
     """Say why an estimate refuses the input; a table has its url from an option."""
-    said = ("The input is refused, and nothing was sent.", *view.reasons[:MOST_REASONS])
+    said = ("The input is refused, and nothing was sent.", *reasons_told(view))
     lost = is_table and any("(no_provider)" in each for each in said)
     return " ".join((*said, ENDPOINT_WAY)) if lost else " ".join(said)

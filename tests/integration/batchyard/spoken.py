@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import pytest
+
 from batch_client import BatchClient, RetryPolicy, speak
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.job import ATTEMPT_LABEL
@@ -21,11 +23,10 @@ from batchyard.shards.submit import submit
 from tests.fakes.lines import jsonl
 from tests.fakes.world import World, memory_world
 from tests.faults.strikes import Killed, Strike, Strikes, exposed
+from tests.integration.local.emulator.running import Emulator, started
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from tests.integration.local.emulator.running import Emulator
+    from collections.abc import Callable, Iterator, Mapping
 
 T = TypeVar("T")
 UPLOADS = itertools.count()
@@ -34,6 +35,35 @@ Rule = dict[str, Any]
 
 def call(operation: str, nth: str = "1", **do: Any) -> Rule:
     return {"operation": operation, "nth": nth, "do": do}
+
+
+def batch(number: str, **do: Any) -> Rule:
+    return {"batch": number, "do": do}
+
+
+def at_any_service(create: str, download: str) -> dict[str, dict[str, Any]]:
+    """Return what may go wrong at any service, whose calls are named so: a create, and the reading of results."""
+    gateway = [call(create, "1,3", status=502), call(create, "2,4", status=504, after_effect=True)]
+    return {
+        "a create lost after its effect": {"calls": [call(create, connection="reset", after_effect=True)]},
+        "a create lost before its effect": {"calls": [call(create, connection="reset")]},
+        "creates lost four times, two of them made": {"calls": gateway},
+        "results cut short": {"calls": [call(download, "1-2", cut={"at": 0.5})]},
+        "results in gzip": {"calls": [{"operation": download, "do": {"gzip": True}}]},
+        "rate limits everywhere": {"calls": [{"share": 0.3, "do": {"status": 429, "headers": {"retry-after": "0"}}}]},
+        "errors of a gateway everywhere": {"calls": [{"share": 0.3, "do": {"status": 503, "html": True}}]},
+    }
+
+
+def emulator_of(*arguments: str) -> Any:
+    """Make the fixture `emulator` of a module: one that is started with these arguments, for all its tests."""
+
+    @pytest.fixture(scope="module", name="emulator")
+    def running() -> Iterator[Emulator]:
+        with started("--seconds-per-batch", "0.05", *arguments) as emulator:
+            yield emulator
+
+    return running
 
 
 @dataclass(frozen=True)

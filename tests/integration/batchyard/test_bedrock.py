@@ -231,7 +231,7 @@ def test_what_no_record_knows_is_stopped_and_removed(world: BedrockWorld) -> Non
     token = job["clientRequestToken"].replace("-2f0-2f1--", "-2f0-2f7--")  # of an attempt that there was not
     assert token != job["clientRequestToken"]
     world.service.jobs["job000000009"] = {**job, "jobArn": f"{WHERE}/job000000009", "clientRequestToken": token}
-    stray = provider_filename(step.batch_id, 0, 7, SETTINGS.stack)
+    stray = provider_filename(step.batch_id, 0, 7, 4, SETTINGS.stack)
     boto3.client("s3").put_object(Bucket=BUCKET, Key=f"{PREFIX}{stray}", Body=b"{}")
     for _ in range(6):
         world.clock.now += 7 * 86_400

@@ -8,6 +8,7 @@ import boto3
 import pytest
 from msgspec.structs import replace
 
+from batchyard.adapters import aws
 from batchyard.adapters.stores.quota_store import CLAIMED, QuotaStore
 from batchyard.api import batches
 from batchyard.api import usage as usage_api
@@ -130,8 +131,6 @@ def test_the_sweep_bills_what_was_paid_and_came_to_nothing(world: World) -> None
 
 def test_a_budget_costs_a_create_one_write_more_and_no_budget_costs_none(world: World) -> None:
     writes = list[str]()
-    client = boto3.DEFAULT_SESSION and boto3.DEFAULT_SESSION.events
-    assert client
     counted = ("PutItem", "UpdateItem", "TransactWriteItems")
 
     def count(params: dict[str, object], model: object, **_: object) -> None:
@@ -139,7 +138,7 @@ def test_a_budget_costs_a_create_one_write_more_and_no_budget_costs_none(world: 
         if name in counted and TABLE in str(params):
             writes.extend([name] * len(params.get("TransactItems", [0])))  # type: ignore[arg-type]
 
-    client.register("provide-client-params.dynamodb", count)
+    aws.client("dynamodb").meta.events.register("provide-client-params.dynamodb", count)
     found = {}
     for budget in (-1, 0, 1_000):  # the first one learns how much the provider takes
         if budget > 0:

@@ -13,7 +13,8 @@ from batchyard.planning.plan import plan
 from batchyard.shards.submit import submit
 from tests.fakes.lines import jsonl, request
 from tests.fakes.world import memory_world
-from tests.integration.batchyard.test_with_emulator import IDS, call, connect, run
+from tests.integration.batchyard.spoken import call
+from tests.integration.batchyard.test_with_emulator import IDS, connect, run
 from tests.integration.local.emulator.running import Emulator, started
 
 if TYPE_CHECKING:

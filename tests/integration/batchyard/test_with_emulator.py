@@ -19,6 +19,7 @@ from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from tests.fakes.lines import jsonl, request
 from tests.fakes.world import World, memory_world
+from tests.integration.batchyard.spoken import Rule, at_any_service, batch, call, emulator_of
 from tests.integration.local.emulator.running import Emulator, started
 
 if TYPE_CHECKING:
@@ -27,24 +28,12 @@ if TYPE_CHECKING:
     from tests.fakes.world import World
 
 IDS = [f"r{at}" for at in range(60)]
-Rule = dict[str, Any]
-
-
-def call(operation: str, nth: str = "1", **do: Any) -> Rule:
-    return {"operation": operation, "nth": nth, "do": do}
-
-
-def batch(number: str, **do: Any) -> Rule:
-    return {"batch": number, "do": do}
-
-
 UNSEEN = {
     "message": "Cannot find file file-1, or project p does not have access to it.",
     "type": "invalid_request_error", "param": "file_id", "code": None,
 }  # fmt: skip
 SCENARIOS: dict[str, dict[str, Any]] = {
-    "a create lost after its effect": {"calls": [call("createBatch", connection="reset", after_effect=True)]},
-    "a create lost before its effect": {"calls": [call("createBatch", connection="reset")]},
+    **at_any_service("createBatch", "downloadFile"),
     "creates lost four times": {"calls": [call("createBatch", "1-4", status=502)]},
     "creates refused twice": {"calls": [call("createBatch", "1-2", status=400, error=UNSEEN)]},
     "creates refused six times, without a param": {
@@ -60,10 +49,6 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "files smaller than documented, says a gateway": {"max_file_bytes": 1500, "too_large_by_gateway": True},
     "an upload refused": {"calls": [call("createFile", status=400, html=True)]},
     "an upload lost after its effect": {"calls": [call("createFile", connection="close", after_effect=True)]},
-    "rate limits everywhere": {"calls": [{"share": 0.3, "do": {"status": 429, "headers": {"retry-after": "0"}}}]},
-    "errors of a gateway everywhere": {"calls": [{"share": 0.3, "do": {"status": 503, "html": True}}]},
-    "a cut download": {"calls": [call("downloadFile", "1-2", cut={"at": 0.5})]},
-    "a gzip download": {"calls": [{"operation": "downloadFile", "do": {"gzip": True}}]},
     "empty file ids": {"batches": [batch("1-", empty_file_ids=True)]},
     "a wrapped job": {"calls": [{"operation": "retrieveBatch", "do": {"wrap": "job"}}]},
 }
@@ -74,10 +59,7 @@ def world() -> World:
     return memory_world()
 
 
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with started("--seconds-per-batch", "0.05") as emulator:
-        yield emulator
+emulator = emulator_of()
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

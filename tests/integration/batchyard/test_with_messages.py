@@ -13,13 +13,11 @@ from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from tests.faults.strikes import Strike
-from tests.integration.batchyard.spoken import Spoken, call, run, turn
-from tests.integration.local.emulator.running import Emulator, started
+from tests.integration.batchyard.spoken import Spoken, at_any_service, call, emulator_of, run, turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.fakes.world import World
+    from tests.integration.local.emulator.running import Emulator
 
 IDS = [f"Kant, § {at}" for at in range(60)]  # Anthropic takes none of these characters
 LOW_CREDIT = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
@@ -34,26 +32,17 @@ def message_line(custom_id: str) -> dict[str, Any]:
 CLAUDE = Spoken("anthropic", message_line)
 SCENARIOS: dict[str, dict[str, Any]] = {
     "all is well": {},
-    "a create lost after its effect": {"calls": [call("createMessageBatch", connection="reset", after_effect=True)]},
-    "a create lost before its effect": {"calls": [call("createMessageBatch", connection="reset")]},
-    "creates lost four times, two of them made": {
-        "calls": [
-            call("createMessageBatch", "1,3", status=502),
-            call("createMessageBatch", "2,4", status=504, after_effect=True),
-        ]
-    },
+    **at_any_service("createMessageBatch", "retrieveMessageBatchResults"),
     "an overloaded service": {"calls": [call("createMessageBatch", "1-3", status=529)]},
     "a gateway that fails with 529": {"calls": [call("createMessageBatch", "1-2", status=529, html=True)]},
     "no room for a while": {"calls": [call("createMessageBatch", "1-4", status=429)]},
     "low credit at the create": {"calls": [call("createMessageBatch", "1-3", status=400, error={"message": LOW_CREDIT})]},
-    "results cut short": {"calls": [call("retrieveMessageBatchResults", "1-2", cut={"at": 0.5})]},
     "results cut short without a length": {
         "calls": [call("retrieveMessageBatchResults", "1-2", cut={"at": 0.5, "framing": "close"})]
     },
     "results cut, in another order each time": {
         "messages": {"reshuffled": True}, "calls": [call("retrieveMessageBatchResults", "1-2", cut={"at": 0.4})],
     },
-    "results in gzip": {"calls": [{"operation": "retrieveMessageBatchResults", "do": {"gzip": True}}]},
     "a batch that expires": {"batches": [{"batch": 1, "do": {"expire_after": 0.4}}]},
     "lines that expire, are canceled or overloaded": {"batches": [{"batch": 1, "do": {"lines": [
         {"lines": "1-5", "do": {"error": "expired"}}, {"lines": "6-9", "do": {"error": "canceled"}},
@@ -65,8 +54,6 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "low credit, line by line": {"batches": [{"batch": "1-4", "do": {"lines": [
         {"lines": "11-", "do": {"status": 400, "message": LOW_CREDIT}}
     ]}}]},
-    "rate limits everywhere": {"calls": [{"share": 0.3, "do": {"status": 429, "headers": {"retry-after": "0"}}}]},
-    "errors of a gateway everywhere": {"calls": [{"share": 0.3, "do": {"status": 503, "html": True}}]},
     "statuses that nobody knows": {"statuses": {"in_progress": "odd", "ended": "odd"}},
     "a queue of 40 requests": {"messages": {"queued_requests": 40}},
     "bodies smaller than documented": {"messages": {"most_bytes": 6000}},
@@ -79,10 +66,7 @@ def world() -> World:
     return CLAUDE.world()
 
 
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with started("--seconds-per-batch", "0.05") as emulator:
-        yield emulator
+emulator = emulator_of()
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

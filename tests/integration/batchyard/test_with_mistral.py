@@ -12,13 +12,11 @@ from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from tests.fakes.lines import jsonl, request
 from tests.faults.strikes import Strike, some
-from tests.integration.batchyard.spoken import Spoken, call, run, turn
-from tests.integration.local.emulator.running import Emulator, started
+from tests.integration.batchyard.spoken import Spoken, at_any_service, call, emulator_of, run, turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.fakes.world import World
+    from tests.integration.local.emulator.running import Emulator
 
 IDS = [f"Kant, § {at}" for at in range(60)]
 HOUR = 3_600
@@ -37,13 +35,7 @@ UNFINISHED = [
 SLOW_AND_LOST = {"seconds": 200_000, "loses_answers": True}
 SCENARIOS: dict[str, dict[str, Any]] = {
     "all is well": {},
-    "a create lost after its effect": {"calls": [call("createBatchJob", connection="reset", after_effect=True)]},
-    "a create lost before its effect": {"calls": [call("createBatchJob", connection="reset")]},
-    "creates lost four times, two of them made": {
-        "calls": [
-            call("createBatchJob", "1,3", status=502), call("createBatchJob", "2,4", status=504, after_effect=True),
-        ]
-    },
+    **at_any_service("createBatchJob", "downloadFile"),
     "a create lost, and a list that lags": {
         "calls": [
             call("createBatchJob", connection="close", after_effect=True), call("listBatchJobs", "1-4", hide_newest=1),
@@ -52,8 +44,6 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "an upload lost after its effect": {"calls": [call("createFile", connection="close", after_effect=True)]},
     "creates refused for a while": {"calls": [call("createBatchJob", "1-4", status=429)]},
     "no money for a while": {"calls": [call("createBatchJob", "1-2", status=402)]},
-    "results cut short": {"calls": [call("downloadFile", "1-2", cut={"at": 0.5})]},
-    "results in gzip": {"calls": [{"operation": "downloadFile", "do": {"gzip": True}}]},
     "half the output at the timeout": {"batches": [{"batch": 1, "do": {"expire_after": 0.5}}]},
     "nothing at the timeout": {"batches": [{"batch": 1, "do": {"expire_after": 0.0}}]},
     "a job that fails": {"batches": [{"batch": 1, "do": {"fail": "internal"}}]},
@@ -62,8 +52,6 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         {"lines": "1-3", "do": {"status": 500, "missing": True}}, {"lines": "4", "do": {"duplicate": True}},
         {"lines": "5", "do": {"status": 500, "malformed": True}},
     ]}}]},
-    "rate limits everywhere": {"calls": [{"share": 0.3, "do": {"status": 429, "headers": {"retry-after": "0"}}}]},
-    "errors of a gateway everywhere": {"calls": [{"share": 0.3, "do": {"status": 503, "html": True}}]},
     "statuses that nobody knows": {"statuses": {"in_progress": "ODD", "completed": "ODD"}},
     "40 pending requests": {"pending_requests": 40},
     "files smaller than documented": {"max_file_bytes": 4_000},
@@ -75,10 +63,7 @@ def world() -> World:
     return MISTRAL.world()
 
 
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with started("--seconds-per-batch", "0.05", "--service", "mistral") as emulator:
-        yield emulator
+emulator = emulator_of("--service", "mistral")
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

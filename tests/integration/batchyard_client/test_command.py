@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import gzip
 import json
 import stat
 from pathlib import Path
@@ -55,6 +56,28 @@ def test_a_table_in_is_a_table_with_answers_out(capsys: pytest.CaptureFixture[st
     assert told.out == ""
     assert "Estimate: 7 requests" in told.err
     assert told.err.splitlines()[-1] == "7 of 7 rows are answered: in.answers.csv. $0.2500 spent."
+
+
+def unpacked(data: bytes) -> bytes:
+    return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+
+
+NUMBERS = (
+    b'"a":-0,"b":0.10,"c":1e400,"d":1.0,"e":123456789012345678901234567890,"f":0.1234567890123456789,"g":[-0.0,1E5]'
+)
+
+
+def test_numbers_of_a_body_arrive_as_they_stand_and_a_later_fetch_knows_them(books: Books) -> None:
+    Path("body.json").write_bytes(
+        b'{"model": "m", "messages": [{"role": "user", "content": "{text}"}], ' + NUMBERS + b"}"
+    )
+    assert main(["run", table(), "--body", "body.json", "--quiet"]) == 0
+    sent = [data for data in map(unpacked, books.contents.values()) if b'"method"' in data]
+    assert sent
+    assert all(NUMBERS in line for data in sent for line in data.splitlines())
+    (batch,) = books.paid
+    assert main(["fetch", batch, "--out", "again.csv", "--quiet"]) == 0, "the record has the same recipe"
+    assert Path("again.csv").read_bytes() == Path("in.answers.csv").read_bytes()
 
 
 def test_requests_in_are_three_files_or_one_in_the_order_of_the_input(books: Books) -> None:

@@ -195,6 +195,21 @@ def test_a_table_for_a_provider_of_another_url_is_told_of_the_endpoint(
     assert not books.paid
 
 
+def test_lines_with_the_same_fault_are_told_together(books: Books, capsys: pytest.CaptureFixture[str]) -> None:
+    books.preflight = {"lines": ROWS, "bad_lines": ROWS, "would_run": False}
+    first = {"code": "no_provider", "message": "No provider takes the model 'x': openai takes gpt-*."}
+    short = {"code": "no_provider", "message": "No provider takes the model 'x'."}
+    books.faults = [{"line": 1, **first}, *({"line": line, **short} for line in range(2, ROWS + 1))]
+    assert main(["run", requests()]) == 3
+    told = " ".join(capsys.readouterr().err.split())
+    assert (
+        "line 1: No provider takes the model 'x': openai takes gpt-*. (no_provider) lines 2, 3, 4 and 3 more: No"
+        in told
+    )
+    assert told.count("(no_provider)") == 2
+    assert "Estimate: there is no good request. 7 bad lines: the batch is refused as it is." in told
+
+
 def test_a_batch_that_waits_is_told_with_the_command_that_resumes_it(
     books: Books, capsys: pytest.CaptureFixture[str]
 ) -> None:

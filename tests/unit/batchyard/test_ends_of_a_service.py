@@ -1,6 +1,7 @@
 """What a service leaves on a cancel and on an expiry, and how long it keeps inputs and results, decides what is done."""
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from batch_client import PROFILES, Facts, Profile, QuotaError, ServerError
 from batchyard.domain.numbers import DAY, HOUR
 from batchyard.domain.pacing import SHARE_AT_RISK, most_rest
+from batchyard.domain.shard import with_members
 from batchyard.domain.statuses import CANCELLING
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import FINISH, OVERTIME, RESUBMIT, WAIT, deadline
@@ -104,6 +106,58 @@ def test_what_expired_with_nothing_goes_again_by_halves_and_is_not_paid_for_for_
     world.run_shard(step)
     assert world.run(batch_id) == "done"
     assert len(world.answered(batch_id, "output.jsonl")) == 40
+
+
+def runs_of_each(world: World) -> Counter[str]:
+    """Count in how many provider batches each line stood, and how often it was sent on its own."""
+    return Counter(world.provider.direct) + Counter(
+        custom_id for batch in world.provider.batches.values() for custom_id in world.provider.custom_ids(batch)
+    )
+
+
+def play_by_the_day(world: World, batch_id: str) -> None:
+    """Have each provider batch end a day after it was made, until the shard is done."""
+    world.run_until_submitted(batch_id)
+    step, plays = Step(batch_id, 0, next=Next.POLL), 0
+    while step.next != Next.DONE:
+        world.clock.now += DAY if step.next == Next.POLL else step.wait_seconds
+        step, plays = world.step(step), plays + 1
+        assert plays < 1_000, "nothing bounds it"
+
+
+@pytest.mark.parametrize("least", [1, 8], ids=["all in batches", "few one by one"])
+def test_no_line_is_in_more_lost_batches_than_it_has_tries(world_of: Row, least: int) -> None:
+    world = world_of(after_expiry="nothing", after_cancel="nothing", progress="none", least_lines=least)
+    batch_id = drop(world, 40)
+    world.provider.endings = [answering(lambda _: None, "expired")] * 500
+    world.provider.polls_before_end = 0
+    play_by_the_day(world, batch_id)
+    assert max(runs_of_each(world).values()) <= 3
+    assert world.run(batch_id) == "done"
+    errors = world.answered(batch_id, "errors.jsonl")
+    assert len(errors) + len(world.provider.direct) == 40
+    assert {each["error"]["code"] for each in errors} == {"no_answer"}
+
+
+def test_lines_behind_jobs_that_are_gone_are_run_no_more_often_than_they_have_tries(world_of: Row) -> None:
+    world = world_of(room="requests", least_lines=8, room_size=100)
+    batch_id, ran, waves = drop(world, 20), Counter[str](), iter([14, 10, 10, 9])
+    world.run_until_submitted(batch_id)
+    step, plays = Step(batch_id, 0, next=Next.POLL), 0
+    while step.next != Next.DONE:
+        for name in list(world.provider.batches):  # the provider forgets each, with its answers
+            ran.update(world.provider.custom_ids(world.provider.batches.pop(name)))
+        world.clock.now += DAY if step.next == Next.POLL else step.wait_seconds
+        step, plays = world.step(step), plays + 1
+        shard = world.services.batch_store.shard(batch_id, 0)
+        if step.next == Next.SUBMIT and shard is not None and shard.attempt is None:
+            world.services.batch_store.save_shard(shard, with_members(shard, wave=next(waves, 0)))
+        assert plays < 1_000, "nothing bounds it"
+    assert max((ran + Counter(world.provider.direct)).values()) == 3
+    assert world.run(batch_id) == "done"
+    told = {each["custom_id"]: each["error"]["code"] for each in world.answered(batch_id, "errors.jsonl")}
+    assert set(told.values()) == {"no_answer"}
+    assert len(told) + len(world.answered(batch_id, "output.jsonl")) == 20
 
 
 @pytest.mark.parametrize(("left", "told"), [("answers", "before this request was finished"), ("nothing", "and billed")])

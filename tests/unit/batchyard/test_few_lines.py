@@ -13,6 +13,7 @@ from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.providers.entries import Entry
 from batchyard.providers.limits import is_too_few, narrowed
+from tests.fakes.budgets import give, month, set_to
 from tests.fakes.lines import jsonl
 from tests.fakes.world import World, memory_world
 
@@ -104,6 +105,51 @@ def test_answers_in_a_shape_nobody_knows_are_told_and_in_no_cost() -> None:
     report = json.loads(world.result(batch_id, "report.json"))
     assert report["answers"]["unmetered"] == 3
     assert (report["usage"]["total_tokens"], report["cost"]["usd"]) == (0, 0.0)
+
+
+def test_answers_whose_tokens_nobody_knows_count_against_a_budget_at_their_estimate() -> None:
+    world = world_of()
+    world.provider.native = b'{"outputs": [{"text": "x"}]}'
+    give(world.services, 1)
+    batch_id = world.drop(lines(3))
+    assert world.run(batch_id) == "done"
+    report = json.loads(world.result(batch_id, "report.json"))
+    assert report["cost"]["usd"] == 0.0, "nobody can say what it was"
+    (shard,) = world.services.batch_store.shards(batch_id)
+    estimate = shard.attempts[-1].estimate
+    assert estimate > 0
+    found = month(world.services)
+    assert (found.paid, found.expected) == (0, estimate)
+    world.clock.now += 6 * DAY  # of a day that no bill is added to any more
+    assert month(world.services) == found
+
+
+def test_a_budget_that_answers_of_unknown_tokens_have_spent_sends_no_more() -> None:
+    world = world_of()
+    world.provider.native = b'{"outputs": [{"text": "x"}]}'
+    give(world.services, 1)
+    first = world.drop(lines(3))
+    world.run(first)
+    estimate = next(world.services.batch_store.shards(first)).attempts[-1].estimate
+    set_to(world.services, 2 * estimate - 1)
+    held = world.drop(lines(3), "inbox/default/b.jsonl")
+    world.run(held)
+    assert json.loads(world.result(held, "report.json"))["errors"]["by_code"] == {"budget_exceeded": 3}
+    set_to(world.services, estimate)
+    refused = world.services.batch_store.batch(world.drop(lines(3), "inbox/default/c.jsonl"))
+    assert (refused.status, refused.errors[0].code) == ("failed", "budget_exceeded")
+
+
+def test_answers_that_tell_some_tokens_count_by_these_and_the_others_at_their_share() -> None:
+    world = world_of(price_list={NOVA: {"input": 0.03, "output": 0.12}})
+    give(world.services, 1)
+    batch_id = world.drop(lines(4))
+    world.provider.natives = [b'{"outputs": [{"text": "x"}]}'] * 2
+    assert world.run(batch_id) == "done"
+    (shard,) = world.services.batch_store.shards(batch_id)
+    found = month(world.services)
+    assert (found.paid, found.expected) == (shard.cost.amount, shard.attempts[-1].estimate // 2)
+    assert found.paid > 0
 
 
 @pytest.mark.parametrize("learned", [True, False], ids=["a learned limit", "a refusal"])

@@ -79,6 +79,8 @@ def test_a_line_that_no_provider_takes_is_a_bad_line_that_says_what_there_is() -
         "the model 'claude-haiku' at /v1/chat/completions: openai takes gpt-*; groq takes llama-*"
         in batch.errors[0].message
     )
+    short = "No provider takes the model 'claude-haiku' at /v1/chat/completions."
+    assert {each.message for each in batch.errors[1:]} == {short}, "what there is, and the remedy, are said once"
     skipping = world.drop(mixed(MINI, "claude-haiku"), "inbox/default/b.jsonl", **{"on-invalid": "skip"})
     assert world.run(skipping) == "done"
     assert len(world.answered(skipping, "output.jsonl")) == len(world.answered(skipping, "errors.jsonl")) == 6

@@ -30,8 +30,9 @@ def test_the_provider_is_told_under_its_usual_names() -> None:
 
 def test_every_explained_target_of_the_makefile_is_told() -> None:
     targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    told = text()
     assert targets
-    assert all(f"make {target}\n" in text() for target in targets)
+    assert all(f"make {target}\n" in told for target in targets)
 
 
 def test_what_the_emulator_changes_is_told() -> None:

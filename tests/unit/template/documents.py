@@ -10,7 +10,8 @@ from typing import Any, Final
 import boto3
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
+
+from local.stack.deploy import TEMPLATE, read_template
 
 ROOT = Path(__file__).resolve().parents[3]
 # what SAM itself attaches to a function's role; asking AWS for the list would need an account
@@ -21,13 +22,13 @@ Json = Any  # what a JSON or YAML document holds; its shape is what the tests ar
 
 @cache
 def template() -> Json:
-    return yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    return read_template(TEMPLATE)
 
 
 @cache
 def expanded() -> Json:
     """Return the template as CloudFormation sees it, with code that is not uploaded anywhere."""
-    document = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    document = read_template(TEMPLATE)
     for resource in document["Resources"].values():
         for key in {"CodeUri", "ContentUri", "DefinitionUri"} & set(resource.get("Properties", {})):
             resource["Properties"][key] = "s3://bucket/key"

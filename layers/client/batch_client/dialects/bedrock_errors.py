@@ -16,8 +16,9 @@ from ..errors import (
     recast,
 )
 from ..models import BatchError
+from .refusals import NO_ROOM
 
-NO_ROOM, NO_RIGHT = "token_limit_exceeded", "invalid_api_key"
+NO_RIGHT: Final = "invalid_api_key"
 _UNEXPLAINED: Final = "Amazon Bedrock failed the job and did not say why."
 _QUOTA: Final = "ServiceQuotaExceededException"  # "The number of requests exceeds the service quota. Resubmit later."
 _VALIDATION: Final = "ValidationException"

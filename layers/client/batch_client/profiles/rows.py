@@ -187,7 +187,7 @@ MISTRAL = Profile(
         after_cancel="nothing", inputs_kept=_MONTH, results_kept=DAY, price=0.5, sellers=("mistral",),
     ),
 )  # fmt: skip
-# Amazon Bedrock has two doors for batches: jobs of its own, for all its models, and OpenAI's batches, for models of OpenAI.
+# Amazon Bedrock has batches of two kinds: jobs of its own, for all its models, and OpenAI's batches, for models of OpenAI.
 # Both read and write objects of S3 by themselves, and are called with a role. The blog says how many jobs there may be.
 _BEDROCK_SOURCE = (
     "botocore 1.44.8, bedrock 2023-04-20; Amazon Bedrock user guide, batch inference, 2026-08; aws.amazon.com/blogs/"

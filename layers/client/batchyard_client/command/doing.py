@@ -17,7 +17,7 @@ from batchyard_client.screen import choose_screen
 from batchyard_client.sending import Sending
 from batchyard_client.service import View
 from batchyard_client.settings import Place, checked_url, find_place, keep_login, own_home
-from batchyard_client.watching import estimate_words, would_run
+from batchyard_client.watching import estimate_words, reasons_told, would_run
 from batchyard_client.watching import watch as watched
 
 from .file_folders import check_files, check_folder, write_folders
@@ -86,7 +86,7 @@ def estimate(source: str, asked: Mapping[str, Any]) -> int:
         put(estimate_words(view))
     if would_run(view):
         return ALL_GOOD
-    raise Refused(" ".join(("The input is refused as it is.", *view.reasons[:5])))
+    raise Refused(" ".join(("The input is refused as it is.", *reasons_told(view))))
 
 
 def watch(batch_id: str, asked: Mapping[str, Any]) -> int:

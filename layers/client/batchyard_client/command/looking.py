@@ -12,7 +12,7 @@ from batchyard_client.errors import ALL_GOOD, SOME_FAILED, Refused, UsageFault
 from batchyard_client.home import naming
 from batchyard_client.screen import counted, usd_words
 from batchyard_client.service import View
-from batchyard_client.watching import details, estimate_words
+from batchyard_client.watching import details, estimate_words, reasons_told
 
 from .options import front_of
 from .words import status_rows
@@ -76,7 +76,7 @@ def shown(view: View, asked: Mapping[str, Any], *, ended: bool = True) -> int:
         printed(status_rows(view))
     else:
         put(f"{view.id}: {_standing(view)}")
-        for reason in view.reasons[:10]:
+        for reason in reasons_told(view, 10):
             click.echo(f"  {reason}", err=True)
     if not ended:
         return ALL_GOOD

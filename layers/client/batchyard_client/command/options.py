@@ -1,6 +1,6 @@
 """The options of a command line, read into what the work takes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from batchyard_client.asked import READING, RECIPE
 from batchyard_client.errors import UsageFault
 from batchyard_client.front import Front, open_front
 from batchyard_client.inputs import Input, named_input
+from batchyard_client.job_record import as_it_stands
 from batchyard_client.screen import choose_screen
 from batchyard_client.sending import Options
 
@@ -49,14 +50,14 @@ def options_of(asked: Mapping[str, Any]) -> Options:
 
 def _json_file(path: str, option: str) -> dict[str, Any]:
     try:
-        return _json_text(Path(path).read_bytes(), f"{option} {path}")
+        return _json_text(Path(path).read_bytes(), f"{option} {path}", as_it_stands)
     except OSError as error:
         raise UsageFault(f"{option} {path} cannot be read: {error.strerror}.") from error
 
 
-def _json_text(text: bytes, name: str) -> dict[str, Any]:
+def _json_text(text: bytes, name: str, read: Callable[[bytes], Any] = msgspec.json.decode) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(text)
+        found = read(text)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise UsageFault(f"{name} is no JSON: {error}.") from error
     if not isinstance(found, dict):

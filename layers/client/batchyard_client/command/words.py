@@ -39,7 +39,7 @@ def _shown(arguments: list[str]) -> list[str]:
 def delivered_words(told: Delivered) -> str:
     """Say what came of a batch."""
     spent = "" if told.usd is None else f" ${usd_words(told.usd)} spent."
-    failed = f", {told.failed:,} failed" if told.failed else ""
+    failed = f", {told.failed - told.skipped:,} failed" if told.failed > told.skipped else ""
     whole = "" if told.status == "completed" else f" The batch is {told.status}."
     are = "is" if told.rows == 1 else "are"
     said = f"{told.succeeded:,} of {counted(told.rows, 'row')} {are} answered{failed}: {told.out}.{whole}{spent}"

@@ -128,7 +128,7 @@ def _likely_url(body: Mapping[str, Any]) -> str:
         return "/v1/chat/completions"
     if body.get("type") == "message":
         return "/v1/messages"
-    return "/v1/responses" if "output" in body else ""
+    return "/v1/responses" if isinstance(body.get("output"), list) else ""
 
 
 def _plain(value: object) -> str:

@@ -1,16 +1,15 @@
 """What stands in a result line: the answer, why the model stopped, what was wrong, and the tokens."""
 
-import base64
-import binascii
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote
 
 import msgspec
 
-from .cells import DECODE, JSON
-from .recipe import CHAT, EMBEDDINGS, MESSAGES, RESPONSES, Recipe
+from .cells import DECODE, JSON, unpacked_vector
+from .native import said_in, tokens_in
+from .recipe import CHAT, EMBEDDINGS, MESSAGES, MODEL_URL, RESPONSES, Recipe
 from .schema import Field
 
 #: What tokens cost in US dollars: model, input, cached input and output tokens; None where that is not known.
@@ -24,7 +23,6 @@ FACTS: Final = (
     Field("cost_usd", "number"),
 )
 _SUCCESS: Final = range(200, 300)
-_FLOAT: Final = 4  # bytes of a number of a vector in base64
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,8 @@ class Reader:
     def __init__(self, recipe: Recipe, price: Price | None = None) -> None:
         self._output, self._price = recipe.output, price
         self._url = recipe.url
+        named = MODEL_URL.fullmatch(recipe.url)
+        self._model = unquote(named["model"]) if named else None
         #: The columns of the answer.
         self.fields = _answer_fields(recipe)
 
@@ -68,9 +68,8 @@ class Reader:
         found, reason, refusal = found_in(self._url, body) if good else (None, None, None)
         error = error_of(line) or refusal
         values, fault = self._values(found)
-        used = _mapping(body.get("usage"))
-        tokens = _sent(used), _count(used, "completion_tokens", "output_tokens")
-        return Answer(values, reason, error or fault, *tokens, self._cost(body, used, *tokens))
+        sent, cached, got = tokens_of(body)
+        return Answer(values, reason, error or fault, sent, got, self._cost(body, sent, cached, got))
 
     def _values(self, found: object) -> tuple[tuple[Any, ...], str | None]:
         """Lay the answer into its columns; say what is wrong where it does not fit."""
@@ -89,17 +88,13 @@ class Reader:
             return nothing, f"the answer does not fit the schema in {', '.join(wrong)}: {found}"
         return tuple(members.get(each.name) for each in self.fields), None
 
-    def _cost(
-        self, body: Mapping[str, Any], used: Mapping[str, Any], sent: int | None, got: int | None
-    ) -> float | None:
-        told = used.get("cost")  # gateways such as OpenRouter say what they take
+    def _cost(self, body: Mapping[str, Any], sent: int | None, cached: int, got: int | None) -> float | None:
+        told = _mapping(body.get("usage")).get("cost")  # gateways such as OpenRouter say what they take
         if isinstance(told, int | float) and not isinstance(told, bool):
             return float(told)
-        model = body.get("model")
+        model = body.get("model", self._model)
         if self._price is None or not isinstance(model, str) or (sent is None and got is None):
             return None
-        details = _mapping(used.get("prompt_tokens_details") or used.get("input_tokens_details"))
-        cached = _count(details, "cached_tokens") or _count(used, "cache_read_input_tokens") or 0
         return self._price(model, sent or 0, cached, got or 0)
 
 
@@ -115,8 +110,23 @@ _Found = tuple[object, str | None, str | None]
 
 
 def found_in(url: str, body: Mapping[str, Any]) -> tuple[object, str | None, str | None]:
-    """Return the answer of a body as its endpoint gives it, why the model stopped, and the words of a refusal."""
-    return _FINDERS.get(url, _whole)(body)
+    """Return the answer of a body as its endpoint gives it, why the model stopped, and the words of a refusal.
+
+    Where the url is empty, or names a model of Amazon Bedrock, the body's own shape tells.
+    """
+    if url and not MODEL_URL.fullmatch(url):
+        return _FINDERS.get(url, _whole)(body)
+    return next((find for name, find in _LIKELY.items() if name in body), _of_native)(body)
+
+
+def tokens_of(body: Mapping[str, Any]) -> tuple[int | None, int, int | None]:
+    """Return the tokens of a request, those of them that came from the cache, and the tokens of its answer."""
+    if (native := tokens_in(body)) is not None:
+        return native
+    used = _mapping(body.get("usage"))
+    details = _mapping(used.get("prompt_tokens_details") or used.get("input_tokens_details"))
+    cached = _count(details, "cached_tokens") or _count(used, "cache_read_input_tokens") or 0
+    return _sent(used), cached, _count(used, "completion_tokens", "output_tokens")
 
 
 def _of_chat(body: Mapping[str, Any]) -> _Found:
@@ -157,9 +167,16 @@ def _of_messages(body: Mapping[str, Any]) -> _Found:
 def _of_embeddings(body: Mapping[str, Any]) -> _Found:
     vector = _first(body.get("data")).get("embedding")
     if isinstance(vector, str):
-        vector = _numbers(vector)
+        vector = unpacked_vector(vector)
     fine = isinstance(vector, list) and all(isinstance(each, int | float) for each in vector)
     return (vector, None, None) if fine else (None, None, "the answer has no vector")
+
+
+def _of_native(body: Mapping[str, Any]) -> _Found:
+    said = said_in(body)
+    if said is None:
+        return _whole(body)
+    return _text(said.text if said.text is not None else said.calls or None), said.stop_reason, _refused(said.refused)
 
 
 def _whole(body: Mapping[str, Any]) -> _Found:
@@ -173,15 +190,8 @@ _FINDERS: Final[dict[str, Callable[[Mapping[str, Any]], _Found]]] = {
     EMBEDDINGS: _of_embeddings,
     "/v1/completions": _of_completions,
 }
-
-
-def _numbers(packed: str) -> list[float] | None:
-    """Read a vector in base64: numbers of 32 bits, the lowest byte first."""
-    try:
-        data = base64.b64decode(packed, validate=True)
-        return list(struct.unpack(f"<{len(data) // _FLOAT}f", data))
-    except (binascii.Error, struct.error):
-        return None
+# Models of others that Bedrock has answer as their own APIs do.
+_LIKELY: Final = {"choices": _of_chat, "content": _of_messages}
 
 
 def error_of(line: Mapping[str, Any]) -> str | None:

@@ -1,8 +1,10 @@
 """A value of a table as text, for a prompt or a CSV cell, as JSON, and as the address of an image."""
 
 import base64
+import binascii
 import json
 import re
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
@@ -16,6 +18,7 @@ from uuid import UUID
 import msgspec
 
 _SHOWN: Final = 60
+_FLOAT: Final = 4  # bytes of a number of a vector in base64
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?', re.DOTALL)  # of JSON, and whether it is a name
 _ADDRESSES: Final = ("http", "https", "data")
 
@@ -180,3 +183,12 @@ def _type(image: bytes, name: str) -> str:
     if image.startswith(b"RIFF") and image[8:12] == b"WEBP":
         return "image/webp"
     raise ValueError(f"{name} is no image in PNG, JPEG, GIF or WebP")
+
+
+def unpacked_vector(packed: str) -> list[float] | None:
+    """Read a vector in base64, numbers of 32 bits with the lowest byte first; None if it is none."""
+    try:
+        data = base64.b64decode(packed, validate=True)
+        return list(struct.unpack(f"<{len(data) // _FLOAT}f", data))
+    except (binascii.Error, struct.error):
+        return None

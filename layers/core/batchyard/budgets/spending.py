@@ -43,7 +43,7 @@ class Month(NamedTuple):
     budget: int
     #: What ended batches cost, and running ones have cost so far.
     paid: int
-    #: What stands at the provider is estimated to cost beyond that.
+    #: What is known by its estimate alone: what stands at the provider, beyond that, and answers that tell no tokens.
     expected: int
 
     @property
@@ -60,7 +60,7 @@ class Month(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """What a batch has used and cost so far, and what it is expected to cost beyond; the bill of one that runs is of today."""
+    """What a batch has used and cost, and what is known by its estimate alone; the bill of one that runs is of today."""
 
     bill: Bill
     expected: int = 0
@@ -83,7 +83,7 @@ def spent(services: Services, tenant: str, first: str, last: str, unended: Mappi
     left = dict(unended)
     for bill in services.quota_store.bills(tenant, first, last):
         left.pop(bill.batch_id, None)
-        yield Spent(bill)
+        yield Spent(bill, bill.assumed)
     yield from left.values()
 
 
@@ -99,8 +99,7 @@ def this_month(services: Services, tenant: str, unended: Mapping[str, Spent] | N
     name, settled = month_of(bill_day(now)), bill_day(now - SETTLED_AFTER)
     first, last = f"{name}-01", f"{name}-31"
     unended = running(services, tenant) if unended is None else unended
-    paid = services.quota_store.paid_once(tenant, first, settled) if settled >= first else 0
-    expected = 0
+    paid, expected = services.quota_store.paid_once(tenant, first, settled) if settled >= first else (0, 0)
     for each in spent(services, tenant, max(first, bill_day(now - SETTLED_AFTER + DAY)), last, unended):
         paid, expected = paid + each.bill.amount, expected + each.expected
     return Month(name, budget.amount, paid, expected)
@@ -123,7 +122,7 @@ def why_refused(month: Month | None) -> BatchError | None:
     spent = (
         f"${dollars(month.spent):,.2f} of the budget of ${dollars(month.budget):,.2f} for {month.name} (UTC) are spent"
     )
-    counted = ", with what stands at the provider at its estimate" if month.expected else ""
+    counted = ", of which some at its estimate" if month.expected else ""
     return BatchError(CODE, f"{spent}{counted}. {REMEDY}, or send it again next month.")
 
 

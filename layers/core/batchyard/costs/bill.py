@@ -29,6 +29,8 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     #: What each model used and cost.
     usage: dict[str, Usage]
     cost: dict[str, Cost]
+    #: What answers that tell no tokens were estimated at, in parts of 1 / PER_DOLLAR dollars: a budget counts it, too.
+    assumed: int = 0
     #: The lines with an outcome that were for each model; empty for a batch of one model that has not ended.
     model_lines: dict[str, int] = {}
     #: The share of each provider, by its name.

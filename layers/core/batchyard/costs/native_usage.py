@@ -1,7 +1,9 @@
 """Tokens as Bedrock's answers tell them: each family of models has its own words, and some say nothing.
 
 A shape that is not known tells nothing: to count half of it would be worse. Sources: AWS's API reference, Converse,
-`TokenUsage` (what the cache has is beside `inputTokens`); the user guide's pages of the models for InvokeModel, 2026.
+`TokenUsage` (what the cache has is beside `inputTokens`) and `CacheDetail` (botocore 1.44.8); the user guide's pages of the
+models for InvokeModel, and of prompt caching, 2026: "tokens written to cache may be charged at a rate that is higher than
+that of uncached input tokens", which the price list has for each model.
 """
 
 from typing import Any, Final
@@ -14,6 +16,7 @@ from batchyard.costs.usage import Usage
 # What the cache has, in Converse's words and in Nova's.
 CACHE_READ: Final = ("cacheReadInputTokens", "cacheReadInputTokenCount")
 CACHE_WRITE: Final = ("cacheWriteInputTokens", "cacheWriteInputTokenCount")
+HOUR: Final = "1h"
 # Input and output in the words of a body's `usage` that are OpenAI's, or those of Anthropic's messages.
 KNOWN_WORDS: Final = (("prompt_tokens", "completion_tokens"), ("input_tokens", "output_tokens"))
 
@@ -48,7 +51,18 @@ def _of_converse(told: dict[str, Any]) -> Usage | None:
     read, written = _first(told, CACHE_READ), _first(told, CACHE_WRITE)
     if known is None or not (_is_count(read) and _is_count(written)):
         return None
-    return known + Usage(read + written, read, total_tokens=read + written)
+    both, hour = read + written, min(written, _written_for_an_hour(told))
+    return known + Usage(both, read, total_tokens=both, written_tokens=written, written_hour_tokens=hour)
+
+
+def _written_for_an_hour(told: dict[str, Any]) -> int:
+    details = told.get("cacheDetails")
+    of_hour = (
+        each.get("inputTokens")
+        for each in (details if isinstance(details, list) else [])
+        if isinstance(each, dict) and each.get("ttl") == HOUR
+    )
+    return sum(count for count in of_hour if isinstance(count, int) and _is_count(count))
 
 
 def _of_others(told: dict[str, Any], text: bytes) -> Usage | None:

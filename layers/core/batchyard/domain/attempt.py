@@ -95,6 +95,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost: Cost | None = None
     #: What the lines were estimated at when they went, in parts of 1 / PER_DOLLAR dollars; 0 where no budget asked for it.
     estimate: int = 0
+    #: The share of it of the unmetered answers: nothing else tells what they cost. It counts against a budget alone.
+    assumed: int = 0
     #: True if the lines are sent one by one, without a provider batch.
     direct: bool = False
     #: The service tier that a direct attempt asks for; None for the standard one.
@@ -111,3 +113,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def began_at(self) -> int:
         """Tell when the provider was asked for it, or when it began if it was not yet."""
         return self.creating_at or self.started_at
+
+    @property
+    def may_be_paid(self) -> bool:
+        """Tell whether it was sent, as far as anybody knows."""
+        return self.creating_at is not None or self.direct
+
+    @property
+    def expected(self) -> int:
+        """Return what is known by its estimate alone; what Poll has recorded that it cost so far is taken off."""
+        if self.ended_at is not None:
+            return self.assumed
+        return max(0, self.estimate - (self.cost.amount if self.cost else 0)) if self.may_be_paid else 0

@@ -109,7 +109,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     preflight: str | None = None  # the estimate, as JSON text for the same reason
     counts: Counts = Counts()
     usage: Usage | None = None
-    #: What the tokens of `usage` cost; and what stands at the provider is estimated to cost beyond, in 1 / PER_DOLLAR dollars.
+    #: What the tokens of `usage` cost; and what is known by its estimate alone beyond that, in 1 / PER_DOLLAR dollars.
     cost: Cost = Cost()
     expected: int = 0
     #: The whole `cost` that the report shows, as JSON text; None until the batch ends.

@@ -17,10 +17,11 @@ STACK_LABEL: Final = "batchyard_stack"
 def job_of(shard: Shard, window: str, stack: str) -> Job:
     """Describe the job of the attempt under way; `window` is how long the provider may take, as 24h."""
     attempt = shard.attempts[-1]
+    place = shard.batch_id, shard.shard, attempt.number, shard.version
     return Job(
         key=shard.attempt_key, labels={BATCH_LABEL: shard.batch_id, STACK_LABEL: stack}, endpoint=shard.endpoint,
         model=shard.model, window=window, count=attempt.lines,
-        filename=object_keys.provider_filename(shard.batch_id, shard.shard, attempt.number, stack), prepared=shard.file_id,
+        filename=object_keys.provider_filename(*place, stack), prepared=shard.file_id,
     )  # fmt: skip
 
 

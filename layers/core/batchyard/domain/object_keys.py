@@ -20,7 +20,7 @@ DEFAULT_TENANT: Final = "default"
 LONGEST_TENANT: Final = 256  # bytes
 FOLDER: Final = r"gather/([^/]+)/([^/]+)/"
 CLIMBING: Final = (".", "..")  # names that programs take for a way through folders
-UPLOAD: Final = r"(batch_[0-9a-f]+)-([0-9]{5,9})-([0-9]{4,9})"
+UPLOAD: Final = r"(batch_[0-9a-f]+)-([0-9]{5,9})-([0-9]{4,9})(?:-[0-9]{1,9})?"
 FILE: Final = r"files/([^/]+)/(file-[0-9A-Za-z]{22})"
 ATTEMPT: Final = r"(batch_[0-9a-f]+)/([0-9]{1,9})/([0-9]{1,9})"
 
@@ -127,9 +127,13 @@ def attempt(batch_id: str, shard: int, number: int, runs: int, name: str) -> str
     return f"work/{batch_id}/shards/{shard:05}/attempt-{number:04}-{runs}/{name}"
 
 
-def provider_filename(batch_id: str, shard: int, number: int, stack: str) -> str:
-    """Name the file that one attempt of a shard uploads to the provider."""
-    return f"{batch_id}-{shard:05}-{number:04}.{stack}.jsonl"
+def provider_filename(batch_id: str, shard: int, number: int, version: int, stack: str) -> str:
+    """Name a file that one attempt of a shard uploads to the provider.
+
+    The version of the shard is in it: where the name is the id, as in S3, whoever deletes an upload of before must not
+    delete the next one.
+    """
+    return f"{batch_id}-{shard:05}-{number:04}-{version}.{stack}.jsonl"
 
 
 def attempt_of_filename(filename: str, stack: str) -> tuple[str, int, int] | None:

@@ -131,19 +131,12 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def may_be_paid(self) -> bool:
         """Tell whether the attempt under way may have answers that are not collected."""
-        attempt = self.attempt
-        return attempt is not None and (attempt.creating_at is not None or attempt.direct)
+        return self.attempt is not None and self.attempt.may_be_paid
 
     @property
     def expected(self) -> int:
-        """Return what the attempt under way is estimated to cost, in parts of 1 / PER_DOLLAR dollars.
-
-        What Poll has recorded that it cost so far is taken off: it is in the sum `cost` already.
-        """
-        attempt = self.attempt
-        if attempt is None or not self.may_be_paid:
-            return 0
-        return max(0, attempt.estimate - (attempt.cost.amount if attempt.cost else 0))
+        """Return what is known by its estimate alone, in parts of 1 / PER_DOLLAR dollars: it is not in the sum `cost`."""
+        return sum(attempt.expected for attempt in self.attempts)
 
     @property
     def attempt_key(self) -> str:

@@ -108,8 +108,9 @@ def _per_line(found: dict[str, Any], shard: Shard) -> Decimal:
 
 
 def _expected(shard: Shard, per_line: Decimal) -> Decimal:
-    """Return what a shard has cost, with an attempt that is at the provider at its estimate if that is more."""
-    paid = Decimal(shard.cost.amount) / PER_DOLLAR
+    """Return what a shard has cost, with an attempt at the provider, and answers that tell no tokens, at their estimate."""
+    unmetered = sum(past.unmetered for past in shard.attempts)
+    paid = Decimal(shard.cost.amount) / PER_DOLLAR + unmetered * per_line
     if shard.attempt is None or not shard.may_be_paid:
         return paid
     so_far = Decimal(shard.attempt.cost.amount if shard.attempt.cost else 0) / PER_DOLLAR

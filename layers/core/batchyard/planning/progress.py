@@ -131,6 +131,8 @@ class PlanProgress(msgspec.Struct, kw_only=True):
     errors_bytes: int = 0
     #: Errors by their code.
     codes: dict[str, int] = {}
+    #: Whether one of them says which providers there are, and the remedy.
+    providers_told: bool = False
     #: Whether no line could be read: the input is gone, damaged, or not JSON lines.
     unreadable: bool = False
     skipped_lines: int = 0

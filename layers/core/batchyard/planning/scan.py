@@ -26,6 +26,7 @@ from batchyard.planning.output_limits import Meter
 from batchyard.planning.progress import PlanProgress
 from batchyard.planning.skipped import Skipped
 from batchyard.planning.splitting import MOST_TARGETS, ShardLimits, Splitter, Targets
+from batchyard.providers.routing import PARAM as NO_PROVIDER
 
 if TYPE_CHECKING:
     from batchyard.lines.file_places import FilePlaces
@@ -173,8 +174,14 @@ class InputScan:
             return too_many_targets(MOST_TARGETS)
         limits = self._targets.limits(line.url, line.body.model)
         if limits is None:
-            return self._targets.fault(line.url, line.body.model)
+            return self._without_provider(line)
         return too_long(size, limits.longest_line) if size > limits.longest_line else limits
+
+    def _without_provider(self, line: Line) -> BatchError:
+        """Say why a line goes to no provider; what there is, and the remedy, are said with the first line alone."""
+        error = self._targets.fault(line.url, line.body.model, self.progress.providers_told)
+        self.progress.providers_told = self.progress.providers_told or error.param == NO_PROVIDER
+        return error
 
     def _place(self, number: int) -> Place:
         offset = self.progress.offset if self.changed is None else self.changed.offset

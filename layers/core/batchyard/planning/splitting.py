@@ -61,10 +61,11 @@ class Targets:
 
     def __init__(
         self, limits: Mapping[str, ShardLimits], choose: Callable[[str, str], str | None],
-        fault: Callable[[str, str], BatchError], urls: Set[str] = ENDPOINTS,
+        fault: Callable[[str, str, bool], BatchError], urls: Set[str] = ENDPOINTS,
     ) -> None:  # fmt: skip
-        """Keep the limits by provider; `choose` names the provider of a url and a model, and `fault` says that none is.
+        """Keep the limits by provider; `choose` names the provider of a url and a model.
 
+        `fault` says that none is, at length or in brief.
         `urls` are all that any of the providers takes, but for those with a model in them.
         """
         self._by_provider, self._choose, self.fault, self.urls = limits, choose, fault, urls
@@ -96,10 +97,10 @@ def targets_of(services: Services, wanted: str | None, window: str, growth: int 
         entry = routing.choose(entries, url, model, wanted)
         return entry.name if entry and windows[entry.name].take(window) else None
 
-    def fault(url: str, model: str) -> BatchError:
+    def fault(url: str, model: str, in_brief: bool) -> BatchError:
         entry = routing.choose(entries, url, model, wanted)
         if entry is None:
-            return routing.no_provider(entries, url, model, wanted)
+            return routing.no_provider(entries, url, model, wanted, brief=in_brief)
         return routing.no_window(entry.name, window, windows[entry.name])
 
     limits = {account.name: _shard_limits(account, services.now(), growth) for account in accounts}

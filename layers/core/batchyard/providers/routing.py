@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from batchyard.providers.windows import Windows
 
 CODE: Final = "no_provider"
+PARAM: Final = "body.model"
 SHOWN: Final = 64  # characters of a model
 MOST_TOLD: Final = 1_000  # characters of what there is
 
@@ -37,16 +38,21 @@ def takes_model(entry: Entry, model: str) -> bool:
     return _matches(entry.models, model)
 
 
-def no_provider(entries: Iterable[Entry], url: str, model: str, wanted: str | None = None) -> BatchError:
-    """Say that no provider takes a line, and what each one takes."""
+def no_provider(
+    entries: Iterable[Entry], url: str, model: str, wanted: str | None = None, *, brief: bool = False
+) -> BatchError:
+    """Say that no provider takes a line, and unless `brief`, what each one takes, and the remedy."""
+    whose = f"The provider '{wanted}', which the batch is for, does not take" if wanted else "No provider takes"
+    told = f"{whose} the model '{model[:SHOWN]}' at {url}"
+    if brief:
+        return BatchError(CODE, f"{told}.", PARAM)
     asked = [each for each in entries if wanted in {None, each.name}]
     known = "; ".join(f"{each.name} takes {_told(each, url)}" for each in asked)
-    whose = f"The provider '{wanted}', which the batch is for, does not take" if wanted else "No provider takes"
     known = known if len(known) <= MOST_TOLD else known[: MOST_TOLD - 1] + "…"
-    message = f"{whose} the model '{model[:SHOWN]}' at {url}: {known or 'there is no such provider'}."
+    message = f"{told}: {known or 'there is no such provider'}."
     elsewhere = any(takes_model(each, model) and not takes_url(each, url) for each in asked)
     change = "Change `url`, or the model" if elsewhere else "Change the model"
-    return BatchError(CODE, f"{message} {change}, or have the operator add it to Providers.", "body.model")
+    return BatchError(CODE, f"{message} {change}, or have the operator add it to Providers.", PARAM)
 
 
 def no_window(name: str, window: str, windows: "Windows") -> BatchError:

@@ -66,7 +66,7 @@ def keep(services: Services, batch: Batch, shards: list[Shard], lines: int) -> N
         done[shard.model[:SHOWN_NAME]] += shard.completed + shard.failed
     bill = Bill(
         day=day, batch_id=batch.batch_id, lines=lines, usage=used, cost=paid, model_lines=dict(done),
-        providers=_by_provider(shards),
+        providers=_by_provider(shards), assumed=sum(each.assumed for shard in shards for each in shard.attempts),
     )  # fmt: skip
     services.quota_store.keep_bill(batch.tenant, bill, now + KEPT)
 

@@ -1,6 +1,7 @@
 """report.json: the proof that every line has one outcome, and the history of each shard."""
 
 import platform
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -42,12 +43,15 @@ def report(
         "usage": (batch.usage or Usage()).shape(),
         "cost": msgspec.json.decode(batch.priced or "null"),
         "shards": [_shard(shard) for shard in shards],
-        "versions": {
-            "batchyard": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES},
-        },
+        "versions": _versions(),
     }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Name what runs here; each look at a package reads its files, and they stay the same while the process lives."""
+    packages = {name: version(name) for name in PACKAGES}
+    return {"batchyard": __version__, "python": platform.python_version(), **packages}
 
 
 def _retry(batch: Batch, summary: Summary) -> dict[str, Any]:

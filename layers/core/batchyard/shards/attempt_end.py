@@ -6,12 +6,13 @@ row, the lines that all of them sent fail. A shard that is larger than the provi
 of what is unfinished each time; the lines behind a wave were not tried, so they go on.
 """
 
+from array import array
 from itertools import takewhile
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchyard.costs.usage import Usage
 from batchyard.domain import object_keys
-from batchyard.domain.attempt import End
+from batchyard.domain.attempt import Attempt, End
 from batchyard.domain.batch import BatchError, window_seconds
 from batchyard.domain.shard import Shard, as_done, with_attempt_members, with_members, with_stall
 from batchyard.domain.step import Next, Step
@@ -24,9 +25,6 @@ from batchyard.shards.token_room import TOKENS
 from batchyard.shards.turn import Turn
 from batchyard.shards.unanswered_lines import write_error_lines
 
-if TYPE_CHECKING:
-    from array import array
-
 EXPIRED: Final = "batch_expired"  # the code of a line that never ran, as its provider batch ran out of time
 
 
@@ -37,7 +35,7 @@ def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, end: En
         shard, provider_status=status, end=end, ended_at=turn.services.now(), succeeded=len(outcome.output),
         failed=len(outcome.errors), transient=len(outcome.transient), strays=outcome.answers.strays, runs=outcome.runs,
         mended=outcome.answers.mended, empty=outcome.answers.empty, unmetered=outcome.answers.unmetered,
-        not_accepted=outcome.not_accepted, usage=used, cost=turn.cost(used),
+        not_accepted=outcome.not_accepted, usage=used, cost=turn.cost(used), assumed=_assumed(turn.attempt, outcome),
     )  # fmt: skip
     return with_members(
         ended, unfinished=len(outcome.unfinished), unfinished_key=outcome.key, file_id=None, codes=outcome.codes,
@@ -47,6 +45,12 @@ def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, end: En
     )  # fmt: skip
 
 
+def _assumed(attempt: Attempt, outcome: AttemptOutcome) -> int:
+    """Return what the unmetered answers were estimated at; nothing if the provider has told tokens of the whole attempt."""
+    told = attempt.usage is not None
+    return 0 if told else attempt.estimate * outcome.answers.unmetered // max(1, attempt.lines)
+
+
 def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
     """Save what became of an attempt: the shard is done, or the unfinished lines go out again."""
     after, stopped = ended, turn.why_stopped()
@@ -54,10 +58,12 @@ def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
         return _wait_for_operator(turn, ended, outcome)
     if not outcome.finished and _is_stall(turn, ended):
         after = _halved(turn, with_stall(ended))
+        if not stopped and _may_have_run(turn, ended):
+            after = with_lost(turn, after, outcome.untold, _no_answer(turn, after, outcome))
     if stopped or not ended.unfinished:
         after = as_done(after, _told(turn, stopped) if ended.unfinished else None)
-    elif after.stalls >= turn.services.settings.max_attempts:
-        after = fail_lines(turn, after, _no_answer(after, outcome))
+    elif not after.done and after.stalls >= turn.services.settings.max_attempts:
+        after = fail_lines(turn, after, _no_answer(turn, after, outcome))
     turn.save_answered(after)
     if after.done:
         return turn.then(Next.DONE)
@@ -117,18 +123,23 @@ def had_its_window(end: End | None, ran: float, window: int) -> bool:
     return end is End.PARTIAL and ran >= WAITED_FOR * window
 
 
-def _no_answer(shard: Shard, outcome: AttemptOutcome) -> BatchError:
+def _may_have_run(turn: Turn, ended: Shard) -> bool:
+    """Tell whether lines without an answer may have been run, and billed, all the same."""
+    return ended.attempts[-1].end is End.WHOLE or (_loses_all(turn) and _ran_out(turn, ended))
+
+
+def _no_answer(turn: Turn, shard: Shard, outcome: AttemptOutcome) -> BatchError:
     """Return the error of lines that got no answer in as many attempts as are allowed."""
     ran_out = shard.attempts[-1].end is End.PARTIAL and outcome.answers.tells(EXPIRED)
-    code = EXPIRED if ran_out else "no_answer"
-    return BatchError(code, f"The provider answered none of the last {shard.stalls} attempts at this request.")
+    code, most = EXPIRED if ran_out else "no_answer", turn.services.settings.max_attempts
+    return BatchError(code, f"The provider answered none of {most} attempts at this request.")
 
 
 def save_stall(turn: Turn, stalled: Shard, reason: BatchError, wait: int = 0) -> Step:
     """Save the shard with its stall: it goes out again after `wait` seconds, or its lines fail if that was the last stall."""
-    if stalled.stalls < turn.services.settings.max_attempts:
+    if stalled.done or stalled.stalls < turn.services.settings.max_attempts:
         turn.save_answered(stalled)
-        return turn.then(Next.SUBMIT, wait)
+        return turn.then(Next.DONE if stalled.done else Next.SUBMIT, wait)
     turn.fence()
     turn.save_answered(fail_lines(turn, stalled, reason))
     return turn.then(Next.DONE if turn.shard.done else Next.SUBMIT)
@@ -142,18 +153,49 @@ def fail_lines(turn: Turn, after: Shard, reason: BatchError) -> Shard:
     sent = after.stalled_lines or after.unfinished
     if sent >= after.unfinished:
         return as_done(after, reason)
-    bucket = turn.services.bucket
-    lines = ShardLines.read(bucket, after.batch_id, after.shard)
-    left, rest = Unfinished.read(bucket, after.unfinished_key, len(lines)), Unfinished.none()
+    lines = ShardLines.read(turn.services.bucket, after.batch_id, after.shard)
+    left, rest = Unfinished.read(turn.services.bucket, after.unfinished_key, len(lines)), Unfinished.none()
     for ordinal, tries in left.beyond(sent):
         rest.add(ordinal, tries)
-    codes = _write_errors(turn, after, lines, left.ordinals[:sent], reason)
+    return _without(turn, after, lines, left.ordinals[:sent], rest, reason)
+
+
+def with_lost(turn: Turn, after: Shard, lost: "array[int] | None", reason: BatchError) -> Shard:
+    """Return a shard whose provider batch may have run lines and lost their answers: that costs each of them a try.
+
+    `lost` are their ordinals; None means all that were sent. A line without another try is an error. The turn is fenced.
+    """
+    bucket, most = turn.services.bucket, turn.services.settings.max_attempts
+    lines = ShardLines.read(bucket, after.batch_id, after.shard)
+    left, rest, spent = Unfinished.read(bucket, after.unfinished_key, len(lines)), Unfinished.none(), array("I")
+    ran = set(left.ordinals[: after.attempts[-1].lines] if lost is None else lost)
+    for ordinal, tries in left.beyond(0):
+        if ordinal in ran and tries + 1 >= most:
+            spent.append(ordinal)
+        else:
+            rest.add(ordinal, tries + (ordinal in ran))
+    if not rest:
+        return as_done(after, reason)
+    if spent:
+        return _without(turn, after, lines, spent, rest, reason)
+    return with_members(after, unfinished_key=_kept(turn, rest))
+
+
+def _kept(turn: Turn, rest: Unfinished) -> str:
     key = object_keys.attempt(*turn.shard.attempt_place, "behind.msgpack")
-    bucket.put(key, rest.pack())
-    ended = with_attempt_members(after, failed=sent, runs=turn.shard.version)
+    turn.services.bucket.put(key, rest.pack())
+    return key
+
+
+def _without(
+    turn: Turn, after: Shard, lines: ShardLines, given_up: "array[int]", rest: Unfinished, reason: BatchError
+) -> Shard:
+    """Write the errors of lines that are given up, and return the shard with the rest."""
+    codes, count = _write_errors(turn, after, lines, given_up, reason), len(given_up)
+    ended = with_attempt_members(after, failed=count, runs=turn.shard.version)
     return with_members(
-        ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes, failed=after.failed + sent,
-        stalls=0, stalled_lines=0,
+        ended, unfinished=len(rest), unfinished_key=_kept(turn, rest), file_id=None, codes=codes,
+        failed=after.failed + count, stalls=0, stalled_lines=0,
     )  # fmt: skip
 
 

@@ -40,6 +40,8 @@ class AttemptOutcome:
         self.answers, self.runs = answers, shard.version
         self._lines, self._sent = lines, sent
         self._unusable: dict[str, int] = {}
+        #: The ordinals of lines that were sent and have no answer, or one that says that they never ran.
+        self.untold = array("I")
         self._most_tries = turn.services.settings.max_attempts
         self._last = turn.why_stopped() is not None
         with ExitStack() as open_runs:
@@ -134,3 +136,4 @@ class AttemptOutcome:
                 count_code(self.codes, self.answers.code(index))
             case _:
                 self.unfinished.add(ordinal, tries)
+                self.untold.append(ordinal)

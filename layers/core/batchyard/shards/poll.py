@@ -132,6 +132,7 @@ def _after_missing(turn: Turn, error: NotFoundError) -> Step:
     shard, attempt = turn.shard, turn.attempt
     logger.error("provider batch lost", batch_id=shard.batch_id, shard=shard.shard, attempt=attempt.number)
     ended = with_attempt_members(shard, provider_status="lost", end=End.LOST, ended_at=turn.services.now())
-    lost = with_stall(with_members(ended, file_id=None))
     reason = BatchError("no_answer", "The provider lost every batch of this request.")
+    turn.fence()
+    lost = attempt_end.with_lost(turn, with_stall(with_members(ended, file_id=None)), None, reason)
     return attempt_end.save_stall(turn, lost, reason)

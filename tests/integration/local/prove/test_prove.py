@@ -115,14 +115,18 @@ def test_what_differs_from_the_row_is_named_fact_by_fact(
     assert facts_of(proof, "differs") == {"lookup"}, "the row says that nothing finds a lost create"
 
 
-def test_nothing_is_asked_of_the_service_before_a_person_has_said_yes(
+def asked_only_for_lists(emulator: Emulator) -> bool:
+    return {call["operation"] for call in emulator.admin("/calls")["data"]} == {"listBatches"}
+
+
+def test_nothing_but_a_list_is_asked_of_the_service_before_a_person_has_said_yes(
     emulator: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--model", "gpt-4.1-nano", "--provider", "openai"], host_of(emulator)) == 2
     told = capsys.readouterr()
     assert "at most $" in told.err
     assert "YES=1" in told.err
-    assert emulator.admin("/calls")["data"] == []
+    assert asked_only_for_lists(emulator)
 
 
 class Terminal(io.StringIO):
@@ -136,7 +140,7 @@ def test_a_person_who_says_anything_but_yes_spends_nothing(
     monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
     assert main(["--model", "gpt-4.1-nano"], host_of(emulator)) == 2
     assert "You did not say yes. Nothing was sent." in capsys.readouterr().err
-    assert emulator.admin("/calls")["data"] == []
+    assert asked_only_for_lists(emulator)
 
 
 def test_a_create_whose_answer_is_lost_is_found_and_never_made_again(
@@ -148,13 +152,17 @@ def test_a_create_whose_answer_is_lost_is_found_and_never_made_again(
     assert len(emulator.calls("createBatch")) == len(proof["jobs"]) == 4
 
 
-def test_a_key_that_is_refused_ends_the_run_before_anything_runs(
+def test_a_key_that_is_refused_is_told_before_a_price_and_before_anything_runs(
     emulator: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     host = host_of(emulator) | {"PROVIDER_API_KEY": "sk-wrong"}
     emulator.play(api_key="sk-right")
     assert main(["--model", "gpt-4.1-nano", "--yes", "1"], host) == 1
-    assert "AuthenticationError" in capsys.readouterr().out
+    assert main(["--model", "gpt-4.1-nano"], host) == 1
+    told = capsys.readouterr()
+    assert told.err.count(f"{emulator.url} refused PROVIDER_API_KEY (HTTP 401). Nothing was sent.\n") == 2
+    assert "$" not in told.err
+    assert asked_only_for_lists(emulator)
     assert emulator.admin("/ledger")["data"] == []
 
 
@@ -169,10 +177,11 @@ def test_ctrl_c_cancels_what_runs_deletes_its_input_and_says_so() -> None:
             said = [next(running.stderr), next(running.stderr)]
             assert "2 requests" in said[1], said
             running.send_signal(signal.SIGINT)
-            out, _ = running.communicate(timeout=30)
+            out, err = running.communicate(timeout=30)
         assert running.returncode == 128 + signal.SIGINT
         (batch,) = emulator.get("/batches")["data"]
         assert batch["status"] in {"cancelling", "cancelled"}
         assert f"{batch['id']} was cancelled" in out
+        assert "was cancelled" not in err, "it stands in the proof, once"
         assert f"{batch['input_file_id']} was deleted" in out
         assert "ended early: it was stopped." in out

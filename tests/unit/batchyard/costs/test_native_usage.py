@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_client import PROFILES
+from batchyard.costs.cost import Price, cost_of
 from batchyard.costs.native_usage import usage_in_body
+from batchyard.costs.price_list import Sellers, listed
 from batchyard.costs.usage import Usage
 from batchyard.domain.outcomes import usage_in_line
 
@@ -21,7 +24,18 @@ SEVEN = Usage(5, 0, 2, 0, 7)
         ({"usage": {"inputTokens": 5, "outputTokens": 2}}, SEVEN),
         (
             {"usage": {"inputTokens": 5, "outputTokens": 2, "cacheReadInputTokens": 10, "cacheWriteInputTokens": 20}},
-            Usage(35, 10, 2, 0, 37),
+            Usage(35, 10, 2, 0, 37, written_tokens=20),
+        ),
+        (
+            {"usage": {"inputTokens": 5, "outputTokens": 2, "cacheWriteInputTokens": 20, "cacheDetails": [
+                {"ttl": "1h", "inputTokens": 12}, {"ttl": "5m", "inputTokens": 8},
+            ]}},
+            Usage(25, 0, 2, 0, 27, written_tokens=20, written_hour_tokens=12),
+        ),
+        (
+            {"usage": {"inputTokens": 5, "outputTokens": 2, "cacheWriteInputTokens": 20,
+                       "cacheDetails": [7, {"ttl": "1h"}, {"ttl": "1h", "inputTokens": "12"}]}},
+            Usage(25, 0, 2, 0, 27, written_tokens=20),
         ),
         ({"usage": {"inputTokens": 5, "outputTokens": 2, "cacheReadInputTokenCount": 10}}, Usage(15, 10, 2, 0, 17)),
         (
@@ -43,6 +57,20 @@ def test_each_shape_tells_its_tokens(body: dict[str, Any], usage: Usage) -> None
     assert usage_in_line(line) == usage
     odd = line.replace(b'"a"', b'"\\ud800"')
     assert usage_in_line(odd[:-2] + b', "x": NaN}}') == usage, "a line that is to be mended tells the same"
+
+
+def test_what_is_written_to_the_cache_costs_what_the_list_of_aws_has_for_it() -> None:
+    model, told = "us.anthropic.claude-haiku-4-5-20251001-v1:0", {"inputTokens": 5, "outputTokens": 0}
+    details = [{"ttl": "1h", "inputTokens": 1_000_000}, {"ttl": "5m", "inputTokens": 1_000_000}]
+    wrote = {**told, "inputTokens": 0, "cacheWriteInputTokens": 2_000_000, "cacheDetails": details}
+    used = usage_in_body(json.dumps({"usage": wrote}).encode())
+    assert used is not None
+    found = listed(Sellers(PROFILES["bedrock"].facts.sellers), model)
+    assert found is not None
+    assert found.written is not None
+    assert found.written_hour is not None
+    price = Price(found.input, found.input, found.output, "full", found.written, found.written_hour)
+    assert cost_of(used, price).shape()["usd"] == float(found.written + found.written_hour) == 1.375 + 2.2
 
 
 @pytest.mark.parametrize(

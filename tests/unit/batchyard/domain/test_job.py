@@ -3,12 +3,13 @@ import pytest
 from batch_client import BatchError, Look, RequestCounts, State
 from batchyard.domain.attempt import Attempt, End
 from batchyard.domain.job import ATTEMPT_LABEL, end_of, has_taken_in, job_of, may_be_stopped
+from batchyard.domain.object_keys import attempt_of_filename
 from batchyard.domain.shard import Shard
 from tests.fakes.batches import BATCH_ID, NOW
 
 SHARD = Shard(
     batch_id=BATCH_ID, shard=3, expires_at_ttl=1, endpoint="/v1/responses", model="m", lines=9, first=0, last=8,
-    unfinished=9, file_id="file-1", attempts=[Attempt(number=2, started_at=NOW, lines=7)],
+    unfinished=9, file_id="file-1", version=5, attempts=[Attempt(number=2, started_at=NOW, lines=7)],
 )  # fmt: skip
 PROBLEM = (BatchError(code="?"),)
 
@@ -19,7 +20,8 @@ def seen(state: State = State.ENDED, *, partial: bool = False, problems: tuple[B
 
 def test_a_job_names_its_attempt_by_key_and_by_the_name_of_its_input() -> None:
     job = job_of(SHARD, "7d", "yard")
-    assert (job.key, job.filename) == (f"{BATCH_ID}/3/2", f"{BATCH_ID}-00003-0002.yard.jsonl")
+    assert (job.key, job.filename) == (f"{BATCH_ID}/3/2", f"{BATCH_ID}-00003-0002-5.yard.jsonl")
+    assert attempt_of_filename(job.filename, "yard") == (BATCH_ID, 3, 2)
     assert (job.endpoint, job.model, job.window, job.count, job.prepared) == ("/v1/responses", "m", "7d", 7, "file-1")
     assert job.labels == {"batchyard_batch": BATCH_ID, "batchyard_stack": "yard"}
     assert ATTEMPT_LABEL not in job.labels

@@ -78,6 +78,9 @@ def test_what_there_is_is_told() -> None:
         "The provider 'openai', which the batch is for, does not take"
         in no_provider(known, CHAT, "x", "openai").message
     )
+    assert no_provider(known, CHAT, "x", brief=True).message == (
+        "No provider takes the model 'x' at /v1/chat/completions."
+    )
     assert unknown(["a", "b"], "c").message == "There is no provider 'c'. There are: a, b."
 
 

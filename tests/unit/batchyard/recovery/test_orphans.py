@@ -131,7 +131,7 @@ def test_the_answers_of_a_cancelled_orphan_are_deleted_when_it_has_ended_however
 def test_what_another_stack_made_at_the_same_provider_is_never_touched(key: str, stack: str | None) -> None:
     services = running()
     make(services, key, stack)
-    upload(services, object_keys.provider_filename("batch_00", 0, 1, stack or "stack-2"))
+    upload(services, object_keys.provider_filename("batch_00", 0, 1, 4, stack or "stack-2"))
     services.wait(LATEST_RECORD + LATEST_LOOK)
     assert sweep(services) == {}
     assert [each.status for each in services.provider.batches.values()] == ["in_progress"]
@@ -155,7 +155,7 @@ def upload(services: MemoryServices, name: str) -> str:
 
 def test_an_upload_that_no_record_knows_is_deleted_once_its_worker_must_be_dead() -> None:
     services = running()
-    orphan = upload(services, object_keys.provider_filename(BATCH_ID, 0, 1, "stack-1"))
+    orphan = upload(services, object_keys.provider_filename(BATCH_ID, 0, 1, 4, "stack-1"))
     submit(services, FIRST)
     used = services.batch_store.kept[BATCH_ID, 0].file_id
     assert sweep(services) == {}
@@ -180,7 +180,7 @@ def test_a_file_that_this_stack_did_not_upload_is_never_deleted(name: str) -> No
 
 def test_no_file_is_looked_for_where_files_are_kept() -> None:
     services = MemoryServices(keep_provider_files="true")
-    upload(services, object_keys.provider_filename("batch_00", 0, 1, "stack-1"))
+    upload(services, object_keys.provider_filename("batch_00", 0, 1, 4, "stack-1"))
     assert sweep(services) == {}
     assert "iter_files" not in services.provider.calls
 
@@ -224,7 +224,7 @@ def test_a_mark_that_the_provider_does_not_list_any_more_has_the_walk_begin_anew
     everything = services.provider.iter_files
     services.provider.iter_files = lambda **asked: iter([]) if asked["after"] else everything(**asked)  # type: ignore[method-assign]
     services.sweep_store.keep_bookmark(f"provider files of {services.account().name}", {"after": "file-99", "since": 0})
-    upload(services, object_keys.provider_filename("batch_00", 0, 1, "stack-1"))
+    upload(services, object_keys.provider_filename("batch_00", 0, 1, 4, "stack-1"))
     assert sweep(services) == {}
     assert sweep(services) == {"ProviderFilesDeleted": 1}
 
@@ -289,7 +289,7 @@ def test_a_key_that_may_not_delete_is_tried_once_a_run_and_keeps_nothing_else_fr
     submit(services, FIRST)
     make(services, "batch_00/0/1")
     for at in range(3):
-        upload(services, object_keys.provider_filename("batch_00", at, 1, "stack-1"))
+        upload(services, object_keys.provider_filename("batch_00", at, 1, 4, "stack-1"))
     services.batch_store.move_batch(BATCH_ID, "failed", services.now())
     services.provider.end("pb-0", "failed")
     services.provider.trouble["delete_file"] = [PermissionDeniedError("no", status=403)]

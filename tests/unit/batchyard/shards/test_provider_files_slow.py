@@ -70,6 +70,8 @@ def test_a_file_with_an_error_is_told_and_uploaded_again(times: int) -> None:
     assert submit_until(services)[:3] == [60, 120][: times - 1]
     assert services.provider.calls.count("create_file") == times + 1
     assert services.provider.calls.count("create_batch") == 1
+    names = {file.filename for file in services.provider.uploads.values()}
+    assert len(names) == times + 1, "where the name is the id, a late deletion of one upload must not hit the next"
 
 
 def test_files_that_only_have_errors_end_the_shard_with_the_provider_s_words() -> None:

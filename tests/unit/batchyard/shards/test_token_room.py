@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from batchyard.domain.create_limits import INTERVAL, Creations
+from batchyard.domain.numbers import DAY
 from batchyard.domain.pacing import UNKNOWN_FLOOR, UNKNOWN_FOR
 from batchyard.domain.step import Next, Step
 from batchyard.domain.token_ledger import MOST_UNCONFIRMED, OVERDUE, Reservation, Terms
@@ -11,7 +12,7 @@ from batchyard.planning.plan import plan
 from batchyard.shards import token_room
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
-from batchyard.shards.turn import TOLD_AFTER
+from batchyard.shards.turn import TOLD_AFTER, announce_pause
 from tests.fakes.batches import BATCH_ID, batch
 from tests.fakes.planned import KEY, planned
 from tests.fakes.services import MemoryServices
@@ -111,7 +112,7 @@ def test_attempts_that_are_never_taken_in_let_no_more_out_than_at_the_beginning(
     assert store.read(name).overdue == 0
 
 
-def test_a_wait_of_more_than_a_minute_is_told() -> None:
+def test_a_wait_of_more_than_a_minute_is_shown_and_no_event_calls_it_a_pause() -> None:
     services = planned(max_enqueued_tokens=str(ROOM))
     busy(services, 1)
     submit(services, FIRST)
@@ -121,7 +122,16 @@ def test_a_wait_of_more_than_a_minute_is_told() -> None:
     assert services.batch_store.batch(BATCH_ID).paused == (
         "Waiting for room at the provider for m: the limit is 100 enqueued tokens."
     )
-    assert services.event_bus.announced[-1] == "paused"
+    assert "paused" not in services.event_bus.announced, "nothing has failed, and nobody need act"
+    batch = services.batch_store.batch(BATCH_ID)
+    announce_pause(services, batch, pausing=False)
+    assert "paused" not in services.event_bus.announced, "nor does the end of another shard's wait"
+    announce_pause(services, batch, pausing=True)
+    assert services.event_bus.announced[-1] == "paused", "the pause of another shard is told"
+    one_leaves(services)
+    services.wait(DAY)
+    assert submit(services, FIRST).next == Next.POLL
+    assert services.event_bus.announced[-1] == "resumed", "once no shard waits"
 
 
 @pytest.mark.parametrize(("limit", "first_poll", "then"), [("0", UNKNOWN_FLOOR, 30), ("1000000", 30, 30)])

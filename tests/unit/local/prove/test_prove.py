@@ -8,7 +8,7 @@ import pytest
 
 from batch_client import PROFILES, Facts, Look, Profile, RequestCounts, State
 from local.errors import ParameterError
-from local.prove.choice import choose
+from local.prove.choice import Choice, Place, choose
 from local.prove.facts import compare
 from local.prove.lines import MOST_TOKENS, Asked, Batch, asked_of, batches
 from local.prove.price import estimate, prices
@@ -46,6 +46,33 @@ def test_a_profile_may_be_named_for_the_one_provider() -> None:
 def test_one_of_several_is_named_and_gives_its_window_and_its_exact_model() -> None:
     assert several("claude").asked == Asked("claude-opus-4-5", "/v1/messages")
     assert several("llama").window == "7d"
+
+
+BEDROCK = {"base_url": "https://bedrock.us-east-1.amazonaws.com", "models": ["amazon.*"]}
+PLACE = Place("my-bucket", "arn:aws:iam::123456789012:role/batches")
+
+
+def signature(choice: Choice) -> str:
+    """Return what stands in the header of a request that the client of a choice signs."""
+    assert not isinstance(choice.key, str)
+    return choice.key.sign("bedrock", "GET", f"{choice.provider.url}/x", {}, "0" * 64)["Authorization"]
+
+
+@pytest.fixture
+def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAMACHINE000000000")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s" * 40)
+
+
+@pytest.mark.usefixtures("_machine")
+@pytest.mark.parametrize(
+    ("key", "signs"), [({"api_key": f"AKIAENTRY00000000000:{'t' * 40}"}, "AKIAENTRY"), ({}, "AKIAMACHINE")]
+)
+def test_the_access_key_of_an_entry_signs_and_else_the_credentials_of_the_machine(key: Any, signs: str) -> None:
+    host = {"PROVIDERS": json.dumps({"bedrock": {**BEDROCK, **key}})}
+    assert signs in signature(choose(host, "bedrock", "amazon.nova-lite-v1:0", PLACE))
+    one = {"PROVIDER_BASE_URL": BEDROCK["base_url"], "PROVIDER_API_KEY": key.get("api_key", "")}
+    assert signs in signature(choose(one, "", "amazon.nova-lite-v1:0", PLACE))
 
 
 @pytest.mark.parametrize(

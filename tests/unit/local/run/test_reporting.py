@@ -95,7 +95,7 @@ def test_away_from_a_terminal_a_changed_status_is_a_line_at_once(capsys: pytest.
         display.show(batch("in_progress", total=10, shards=2, completed=1))
         display.show(batch("completed", total=10, shards=2, shards_done=2, completed=9, failed=1))
     assert capsys.readouterr().err.splitlines() == [
-        "validating, 0/0 lines",
+        "validating",
         "in_progress, 0/2 shards, 0/10 lines",
         "completed, 2/2 shards, 10/10 lines",
     ]
@@ -171,7 +171,7 @@ def test_a_dry_run_is_not_taken_for_the_batch(capsys: pytest.CaptureFixture[str]
     with Display() as display:
         display.show(batch("in_progress", dry_run=True))
         display.show(batch("completed", total=3, dry_run=True))
-    assert capsys.readouterr().err.splitlines() == ["estimating, 0/0 lines", "estimated: completed, 0/3 lines"]
+    assert capsys.readouterr().err.splitlines() == ["estimating", "estimated, 3 lines"]
 
 
 def test_what_finalizing_does_is_told(capsys: pytest.CaptureFixture[str]) -> None:

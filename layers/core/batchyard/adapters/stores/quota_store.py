@@ -32,7 +32,7 @@ class QuotaStore(Table):
         """Use this table; a tenant may store `most_bytes`. With 0 there is no limit, and nothing is counted."""
         super().__init__(table, dynamodb)
         self.most_bytes = most_bytes
-        self._sums: dict[tuple[str, str, str], int] = {}
+        self._sums: dict[tuple[str, str, str], tuple[int, int]] = {}
 
     def read(self, tenant: str) -> Stored:
         """Read a tenant's sum as it is now."""
@@ -77,11 +77,17 @@ class QuotaStore(Table):
         found = self._query("pk = :pk AND sk BETWEEN :first AND :last", values, ConsistentRead=True)
         return (msgspec.convert(item, Bill) for item in found)
 
-    def paid_once(self, tenant: str, first_day: str, last_day: str) -> int:
-        """Sum up what batches cost of days that no bill is added to any more; a process reads these days once."""
+    def paid_once(self, tenant: str, first_day: str, last_day: str) -> tuple[int, int]:
+        """Sum up what batches cost of days that no bill is added to any more, and what is assumed beside that.
+
+        A process reads these days once.
+        """
         days = tenant, first_day, last_day
         if days not in self._sums:
-            self._sums[days] = sum(bill.amount for bill in self.bills(*days))
+            paid = assumed = 0
+            for bill in self.bills(*days):
+                paid, assumed = paid + bill.amount, assumed + bill.assumed
+            self._sums[days] = paid, assumed
         return self._sums[days]
 
     def budget(self, tenant: str) -> Budget | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
+from batchyard.adapters import aws
 from batchyard.adapters.stores.token_ledger_store import QUEUE_PAGE
 from batchyard.domain.errors import StoreError
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms
@@ -43,7 +43,6 @@ def test_the_key_of_a_record_has_as_many_bytes_as_a_sort_key_of_an_index(world: 
 
 def test_a_transaction_that_is_sent_again_after_its_answer_was_lost_counts_once(world: World) -> None:
     """DynamoDB knows the token of the request and answers as before; moto refuses the second request by its condition."""
-    assert boto3.DEFAULT_SESSION is not None
     sent = list[int]()
 
     def again(attempts: int, **_: Any) -> float | None:
@@ -51,7 +50,7 @@ def test_a_transaction_that_is_sent_again_after_its_answer_was_lost_counts_once(
         return 0.0 if attempts == 1 else None
 
     hook: Any = again  # its answer counts, though the stubs say that it has none
-    boto3.DEFAULT_SESSION.events.register_first("needs-retry.dynamodb.TransactWriteItems", hook)
+    aws.client("dynamodb").meta.events.register_first("needs-retry.dynamodb.TransactWriteItems", hook)
     store = world.services.account().token_ledgers
     store.take(NAME, reservation("b/0/1"), Terms(), TTL)
     assert sent == [1, 2]

@@ -9,6 +9,7 @@ import boto3
 import pytest
 from msgspec.structs import asdict
 
+from batchyard.adapters import aws
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms, ahead_of
 from tests.fakes.moto import TABLE
 from tests.fakes.stores import MemoryTokenLedgerStore
@@ -97,8 +98,9 @@ def test_the_attempt_that_waits_longest_is_first_whoever_came_first(world: World
 
 def test_a_look_at_a_queue_of_ten_thousand_costs_a_few_read_units(world: World) -> None:
     read = list[int]()
-    assert boto3.DEFAULT_SESSION is not None
-    boto3.DEFAULT_SESSION.events.register("after-call.dynamodb.Query", lambda parsed, **_: read.append(units(parsed)))
+    aws.client("dynamodb").meta.events.register(
+        "after-call.dynamodb.Query", lambda parsed, **_: read.append(units(parsed))
+    )
     store = world.services.account().token_ledgers
     queue = (Reservation(attempt=f"b/{at}/1", since=at, wanted=40, seen_at=500, waiting=True) for at in range(10_000))
     with boto3.resource("dynamodb").Table(TABLE).batch_writer() as writer:
