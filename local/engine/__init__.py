@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from local.engine.layers import KEPT_LAYERS
+
 
 class Credentials(NamedTuple):
     """An access key of AWS."""
@@ -47,8 +49,8 @@ def client_environment(endpoint_url: str) -> dict[str, str]:
     }
 
 
-def environment(port: int, scratch: Path, host: Mapping[str, str]) -> dict[str, str]:
-    """Return the whole environment of the engine's process, which the Lambda workers inherit.
+def environment(port: int, scratch: Path, layers: Path, host: Mapping[str, str]) -> dict[str, str]:
+    """Return the whole environment of the engine's process, which the Lambda workers inherit; `layers` is kept for later runs.
 
     The environment keeps of `host` only what programs need to run. No credential and no AWS setting of the user reaches
     a function.
@@ -71,5 +73,6 @@ def environment(port: int, scratch: Path, host: Mapping[str, str]) -> dict[str, 
         "TMPDIR": str(scratch),
         "STATE_DIR": str(scratch / "state"),
         "S3_DATA_DIR": str(scratch / "s3"),
+        KEPT_LAYERS: str(layers),
         "LOG_LEVEL": "INFO",
     }

@@ -4,17 +4,14 @@ Each mend has two tests. One fails when the mend no longer works, the other when
 """
 # ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/engine/test_mends.py holds these names
 
-import hashlib
 import json
 import threading
-import zipfile
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from importlib import import_module
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+from local.engine import layers
 from local.engine.http_api import import_body
 from local.engine.measured import mend_embedded_metrics, mend_function_metrics, mend_query_definition
 from local.engine.places import mend_worker_places
@@ -132,34 +129,8 @@ def mend_version_range() -> None:
 
 
 def mend_layer_sharing() -> None:
-    """Unpack a layer once for all workers; ministack does so for each worker, which takes half a second and disk space."""
-    runtime, lock = _ministack("core.lambda_runtime"), threading.Lock()
-
-    class SharingZipFile(zipfile.ZipFile):
-        def namelist(self) -> list[str]:
-            # ministack reads the names only to look for paths outside the folder; our layers have none, and looking is slow
-            return [] if self._layer() else super().namelist()
-
-        def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:  # noqa: ANN401 - as inherited
-            source = self._layer()
-            if source is None:
-                super().extractall(path, members, pwd)
-                return
-            with source.open("rb") as packed:  # read in pieces: a hundred workers may start at once
-                digest = hashlib.file_digest(packed, "sha256").hexdigest()
-            shared = source.parent.parent / f"layer-{digest[:16]}"
-            with lock:
-                if not shared.exists():
-                    super().extractall(shared, super().namelist())
-            for entry in shared.iterdir():
-                Path(path, entry.name).symlink_to(entry)
-            source.unlink()
-
-        def _layer(self) -> Path | None:
-            path = Path(str(self.filename))
-            return path if path.name.startswith("layer_") else None
-
-    runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": SharingZipFile})
+    """Unpack a layer once for all workers; ministack does so for each worker."""
+    layers.mend_layer_sharing(_ministack("core.lambda_runtime"))
 
 
 def mend_bedrock_events() -> None:

@@ -16,6 +16,7 @@ from local.stack.provider_choice import Own, Provider, tell_place
 from local.stack.running import Stack
 from local.stack.settings import Settings
 
+_LAYERS = ROOT / ".cache" / "layers"  # unpacked, for all runs
 _READY_SECONDS = 60.0
 _GRACE_SECONDS = 2.0
 
@@ -76,7 +77,7 @@ def start_engine(
     # bound here and inherited open, so that no other process can take the port
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        environment = engine.environment(port, folder / "scratch", host)
+        environment = engine.environment(port, folder / "scratch", _LAYERS, host)
         command = ("local.engine", str(listening.fileno()), *without)
         process = Process("engine", command, folder, environment, [listening.fileno()])
     started.callback(process.end)
