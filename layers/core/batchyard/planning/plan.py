@@ -215,7 +215,7 @@ def _wrong_kind(services: Services, batch: Batch, source: InputObject, progress:
     if progress.offset or batch.gathered:
         return None
     start = b"".join(services.bucket.chunks(source, 0, min(file_kinds.START, source.size)))
-    return file_kinds.wrong_kind(start, of_lines=batch.on_invalid == SKIP)
+    return file_kinds.wrong_kind(start, of_lines=batch.on_invalid == SKIP, cut=len(start) < source.size)
 
 
 def _refuse_lost(scan: InputScan, why: str) -> bool:
