@@ -108,10 +108,10 @@ def test_a_look_is_followed_by_a_rest_that_fits_what_it_cost(
 
 
 def test_a_folder_costs_no_more_a_day_than_the_bound_however_large_it_is() -> None:
-    between_sweeps, of_a_page = 300, 1_000 / 1_000_000 * 0.125 + 0.005 / 1_000
+    between_sweeps, of_a_page = 300, 1_000 / 1_000_000 * 0.125 / 2 + 0.005 / 1_000
     for pages in (1, 2, 10, 11, 12, 100, 1_000, 10_000):
         looks = DAY / max(between_sweeps, rest(pages))
-        assert looks * pages * of_a_page <= 0.42
+        assert looks * pages * of_a_page <= 0.22
 
 
 def test_a_long_listing_is_parted_among_looks_and_what_was_claimed_since_does_not_wait(
