@@ -10,6 +10,7 @@ from typing import Any, Final
 from batchyard.adapters.stores.gather_store import DONE, EMPTY, VOID, FolderFiring
 from batchyard.domain import nesting, statuses
 from batchyard.domain.batch import Batch, InputObject, derived_id
+from batchyard.domain.errors import StaleRecord
 from batchyard.domain.numbers import DAY, MINUTE
 from batchyard.domain.step import TIME_TO_END, OutOfTime, TimeBudget
 from batchyard.gathering import folder
@@ -35,7 +36,7 @@ def fire(
     """Make one batch of the new files of the folder `gather/<tenant>/<name>/`, and start it; None if there is no new file.
 
     Twice the same `firing_key` is the same firing, whose options, checked members of the batch, are those that came first;
-    with `again`, one that found nothing looks again. Raises OutOfTime; then `go_on` goes on.
+    with `again`, one that found nothing looks again. Raises OutOfTime; then `go_on` goes on. Raises as `go_on` does, too.
     """
     batch_id, now = id_of(tenant, name, firing_key), services.now()
     firing = FolderFiring(
@@ -54,7 +55,8 @@ def fire(
 def go_on(services: Services, firing: FolderFiring, seconds_left: Callable[[], float] | None = None) -> Batch | None:
     """Bring a firing that is recorded to its end, from wherever it stands; None if it has found no file.
 
-    A dry run claims no file. Raises OutOfTime; what was done by then stays done.
+    A dry run claims no file. Raises OutOfTime; what was done by then stays done. Raises StaleRecord if another process has
+    found no file meanwhile, and a third one has begun the firing anew: that one sees to it.
     """
     known = services.batch_store.find_batch(firing.batch_id)
     if known is not None:
@@ -88,7 +90,7 @@ def within(services: Services, seconds: float) -> Callable[[], float]:
 def fire_briefly(
     services: Services, tenant: str, name: str, firing_key: str, options: Mapping[str, Any], seconds: float
 ) -> Batch | None:
-    """Fire as `fire` does with `again`, for somebody who waits; raises OutOfTime once a function goes on with the firing."""
+    """Fire as `fire` does with `again`, for somebody who waits; raises OutOfTime once somebody else goes on with the firing."""
     try:
         return fire(services, tenant, name, firing_key, options, seconds_left=within(services, seconds), again=True)
     except OutOfTime:
@@ -96,6 +98,8 @@ def fire_briefly(
         if left is not None and (left.due_at is None or left.due_at <= services.now()):
             hand_over(services, left)
         raise
+    except StaleRecord as error:
+        raise OutOfTime from error
 
 
 def is_due(firing: FolderFiring, now: int) -> bool:

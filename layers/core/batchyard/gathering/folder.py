@@ -13,7 +13,7 @@ from batchyard.adapters.file_list import GatheredFile, pack_files
 from batchyard.adapters.stores.gather_store import FolderFiring
 from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
-from batchyard.domain.errors import NotFound
+from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.numbers import DAY, MINUTE
 from batchyard.domain.step import OutOfTime, TimeBudget
 from batchyard.services import Services
@@ -78,12 +78,14 @@ def candidates(services: Services, firing: FolderFiring, budget: TimeBudget) -> 
     """List the files that a firing may claim, in the order of their arrival: the same ones each time it is asked.
 
     What comes later belongs to a later firing. So each run of a firing, also of one whose process died, ends with the same.
-    Raises OutOfTime; whoever asks next goes on where the listing stopped.
+    Raises OutOfTime; whoever asks next goes on where the listing stopped. Raises StaleRecord if another round has begun.
     """
     if firing.listed is None:
         done = walk(services, firing, _begun(services, firing), lambda so_far: _keep(services, firing, so_far), budget)
         firing = services.gather_store.seal(firing, _put(services, firing, msgspec.msgpack.encode(done.first())))
-    return msgspec.msgpack.decode(services.bucket.get(firing.listed or ""), type=list[Candidate])
+    if firing.listed is None:
+        raise StaleRecord(f"{firing.batch_id}: its firing found nothing, and has begun anew")
+    return msgspec.msgpack.decode(services.bucket.get(firing.listed), type=list[Candidate])
 
 
 def own(services: Services, firing: FolderFiring, some: list[Candidate], budget: TimeBudget) -> list[GatheredFile]:

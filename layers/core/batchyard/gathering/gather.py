@@ -5,7 +5,7 @@ from typing import Final
 
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, BatchError, InputObject
-from batchyard.domain.errors import NotFound
+from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.step import OutOfTime
 from batchyard.gathering.fire import WINDOW, fire, go_on, id_of
 from batchyard.observability import logger
@@ -67,7 +67,9 @@ def take_up(
         return go_on(services, firing, seconds_left)
     except OutOfTime:
         _leave(batch_id)
-        return None
+    except StaleRecord:
+        logger.info("somebody else sees to it", batch_id=batch_id)
+    return None
 
 
 def _leave(batch_id: str) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from batchyard.adapters.bucket import InboxPage
-from batchyard.adapters.stores.gather_store import FolderFiring
+from batchyard.adapters.stores.gather_store import OPEN, FolderFiring
 from batchyard.domain.batch import Batch
 from batchyard.domain.step import OutOfTime
 from batchyard.gathering import folder
-from batchyard.gathering.fire import UNDER_WAY, fire, go_on, id_of, is_due
+from batchyard.gathering.fire import UNDER_WAY, fire, fire_briefly, go_on, id_of, is_due
 from batchyard.gathering.gather import take_up
 from tests.fakes.api_stores import MemoryGatherStore
 from tests.fakes.bucket import MemoryBucket
@@ -188,6 +188,37 @@ def test_claims_are_made_once_though_processes_have_no_more_time_or_die_amid_the
         go_on(world.services, firing_of(world), SecondsLeft(dies_at=7))
     assert taken(world, go_on(world.services, firing_of(world))) == FILES
     assert len(made) == len(set(made)) == 40
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["a request", "a function"])
+def test_who_still_lists_when_the_firing_found_nothing_and_began_anew_leaves_it_to_the_new_round(
+    monkeypatch: pytest.MonkeyPatch, *, asked: bool
+) -> None:
+    """The second process ends the round of the first; the third begins another, and is not done with its listing."""
+    world, real = memory_world(), MemoryBucket.inbox
+    services, batch_id = world.services, id_of("default", NAME, "first")
+
+    def request() -> Batch | None:
+        return fire_briefly(services, "default", NAME, "first", {}, 18)
+
+    def inbox(bucket: MemoryBucket, prefix: str, after: str = "") -> Iterator[InboxPage]:
+        yield from real(bucket, prefix, after)
+        monkeypatch.setattr(MemoryBucket, "inbox", real)
+        assert request() is None
+        services.gather_store.reopen(firing_of(world), services.now(), services.now())
+
+    if not asked:
+        assert request() is None
+        services.gather_store.reopen(firing_of(world), services.now(), services.now())
+    monkeypatch.setattr(MemoryBucket, "inbox", inbox)
+    if asked:
+        with pytest.raises(OutOfTime):
+            request()
+    else:
+        assert take_up(services, "default", NAME, batch_id) is None
+    assert (firing_of(world).state, firing_of(world).listed) == (OPEN, None)
+    world.backing.put(FOLDER + "new", b"x", {})
+    assert taken(world, request()) == ["new"]
 
 
 def test_a_firing_without_a_record_is_not_taken_up(world: World) -> None:

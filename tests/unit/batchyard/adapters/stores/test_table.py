@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from batchyard.adapters import aws
 from batchyard.adapters.stores.gather_store import GatherStore
 from batchyard.adapters.stores.table import ANY, NEW, behind, changing, decode, encode, members
 from batchyard.domain.errors import StoreError
@@ -63,7 +62,7 @@ class Crowded:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *serves: int) -> None:
         self.serves, self.asked, self.consistent = list(serves), list[int](), set[bool]()
         self.waits = list[float]()
-        monkeypatch.setattr(aws.time, "sleep", self.waits.append)
+        monkeypatch.setattr("batchyard.adapters.aws.time.sleep", self.waits.append)
 
     def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803 - as boto3 names it
         ((name, wanted),) = RequestItems.items()
