@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from batchyard.adapters.stores.gather_store import DONE, EMPTY, VOID, FolderFiring
-from batchyard.domain import nesting, statuses
+from batchyard.domain import nesting
 from batchyard.domain.batch import Batch, InputObject, derived_id
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.numbers import DAY, MINUTE
@@ -136,7 +136,7 @@ def _started(services: Services, firing: FolderFiring, batch: Batch) -> Batch:
 
 
 def _end(services: Services, firing: FolderFiring, batch: Batch) -> None:
-    if statuses.is_unsent(batch.status, batch.in_progress_at):
+    if batch.void:
         services.gather_store.free(firing.tenant, firing.name, firing.batch_id, services.now())
     else:
         services.gather_store.end(firing, DONE)

@@ -77,8 +77,8 @@ class Listing(msgspec.Struct, array_like=True):
 def candidates(services: Services, firing: FolderFiring, budget: TimeBudget) -> list[Candidate]:
     """List the files that a firing may claim, in the order of their arrival: the same ones each time it is asked.
 
-    What comes later belongs to a later firing. So each run of a firing, also of one whose process died, ends with the same.
-    Raises OutOfTime; whoever asks next goes on where the listing stopped. Raises StaleRecord if another round has begun.
+    So each run of a firing, also of one whose process died, ends with the same. Raises OutOfTime; whoever asks next goes on
+    where the listing stopped. Raises StaleRecord if another round has begun.
     """
     if firing.listed is None:
         done = walk(services, firing, _begun(services, firing), lambda so_far: _keep(services, firing, so_far), budget)

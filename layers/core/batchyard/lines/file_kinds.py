@@ -62,8 +62,8 @@ def wrong_kind(start: bytes, *, of_lines: bool = True, cut: bool = False) -> Bat
 def without_requests(start: bytes, *, cut: bool = False) -> BatchError | None:
     """Say why a file among others holds no requests, by its first bytes; None if some line is meant as one.
 
-    Unlike one input of its own, such a file is set aside, so that not each of its lines is an error. Of a file that is
-    `cut`, good lines may follow: such a file is set aside only if its kind is known.
+    Unlike one input of its own, such a file is set aside, so that not each of its lines is an error. Where a text of no
+    known kind is `cut`, good lines may follow.
     """
     if (kind := wrong_kind(start, cut=cut)) is not None:
         return kind
