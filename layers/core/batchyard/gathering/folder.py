@@ -21,11 +21,8 @@ from batchyard.services import Services
 CLAIMERS: Final = 8  # claims, or calls that look claims up, at a time
 MOST_FILES: Final = 100_000  # of one firing; those that came last wait for the next
 PART: Final = 100  # files whose claims are looked up by one call
-KEPT_EVERY: Final = (
-    MINUTE  # what a listing has found is kept; a folder of a million objects is listed for a quarter of an hour
-)
-# A claim expires some weeks later, so a file is never gathered a second time.
-OLDEST: Final = 365 * DAY
+KEPT_EVERY: Final = MINUTE  # what a listing has found is kept; a million objects are listed for about ten minutes
+OLDEST: Final = 365 * DAY  # of a file; its claim is kept for some weeks more, so it is never gathered a second time
 
 
 class Candidate(msgspec.Struct, frozen=True, array_like=True):
