@@ -13,7 +13,7 @@ from batchyard.domain.batch import Batch, InputObject, derived_id
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.numbers import DAY, MINUTE
 from batchyard.domain.step import TIME_TO_END, OutOfTime, TimeBudget
-from batchyard.gathering import folder
+from batchyard.gathering import claims, listing
 from batchyard.observability import logger
 from batchyard.planning import new_batch
 from batchyard.services import Services
@@ -21,7 +21,7 @@ from batchyard.services import Services
 WINDOW: Final = "completion_window"
 # Of a process that does not say how long it may work; that of a schedule has looked for some minutes before.
 USUAL: Final = 4 * MINUTE
-UNDER_WAY: Final = 16 * MINUTE  # nobody works on a firing any more that was begun so long ago: a function has 15
+LONGEST_AT_WORK: Final = 16 * MINUTE  # nobody works on a firing any more that was begun so long ago: a function has 15
 
 
 def id_of(tenant: str, name: str, firing_key: str) -> str:
@@ -45,7 +45,7 @@ def fire(
     )  # fmt: skip
     known = services.batch_store.find_batch(batch_id)
     if known is not None:
-        return _started(services, firing, known)
+        return _start_again(services, firing, known)
     recorded = services.gather_store.open(firing)
     if again and recorded.state == EMPTY:
         recorded = services.gather_store.reopen(recorded, now, firing.expires_at_ttl)
@@ -60,28 +60,30 @@ def go_on(services: Services, firing: FolderFiring, seconds_left: Callable[[], f
     """
     known = services.batch_store.find_batch(firing.batch_id)
     if known is not None:
-        return _started(services, firing, known)
+        return _start_again(services, firing, known)
     if firing.state in {EMPTY, DONE, VOID}:  # or the record of its batch has expired
         return None
     try:
-        return _gathered(services, firing, TimeBudget(seconds_left or within(services, USUAL)))
+        return _gather_files(services, firing, TimeBudget(seconds_left or clock_for(services, USUAL)))
     except OutOfTime:
         services.gather_store.leave(firing, services.now())
         raise
 
 
-def _gathered(services: Services, firing: FolderFiring, budget: TimeBudget) -> Batch | None:
+def _gather_files(services: Services, firing: FolderFiring, budget: TimeBudget) -> Batch | None:
     members: dict[str, Any] = nesting.decode(firing.options)
-    files = folder.candidates(services, firing, budget)
-    mine = [each.file for each in files] if members.get("dry_run") else folder.own(services, firing, files, budget)
+    files = listing.seal_candidates(services, firing, budget)
+    mine = (
+        [each.file for each in files] if members.get("dry_run") else claims.claim_all(services, firing, files, budget)
+    )
     if not mine:
         logger.info("nothing to gather", tenant=firing.tenant, folder=firing.name, candidates=len(files))
         services.gather_store.end(firing, EMPTY)
         return None
-    return _made(services, firing, members, folder.listed(services, firing, mine))
+    return _make_batch(services, firing, members, listing.write_list(services, firing, mine))
 
 
-def within(services: Services, seconds: float) -> Callable[[], float]:
+def clock_for(services: Services, seconds: float) -> Callable[[], float]:
     """Return the clock of somebody who has so many seconds for what may be left to somebody else, and then time to end."""
     until = services.clock() + seconds + TIME_TO_END
     return lambda: until - services.clock()
@@ -92,7 +94,7 @@ def fire_briefly(
 ) -> Batch | None:
     """Fire as `fire` does with `again`, for somebody who waits; raises OutOfTime once somebody else goes on with the firing."""
     try:
-        return fire(services, tenant, name, firing_key, options, seconds_left=within(services, seconds), again=True)
+        return fire(services, tenant, name, firing_key, options, seconds_left=clock_for(services, seconds), again=True)
     except OutOfTime:
         left = services.gather_store.firing(tenant, name, id_of(tenant, name, firing_key))
         if left is not None and (left.due_at is None or left.due_at <= services.now()):
@@ -104,17 +106,17 @@ def fire_briefly(
 
 def is_due(firing: FolderFiring, now: int) -> bool:
     """Tell whether nobody can be working on an open firing any more."""
-    return now >= (firing.due_at if firing.due_at is not None else firing.created_at + UNDER_WAY)
+    return now >= (firing.due_at if firing.due_at is not None else firing.created_at + LONGEST_AT_WORK)
 
 
 def hand_over(services: Services, firing: FolderFiring) -> None:
     """Have a function of its own go on with a firing."""
     whose = {"tenant": firing.tenant, "name": firing.name, "batch_id": firing.batch_id}
     services.gather_function.invoke({"firing": whose})
-    services.gather_store.postpone(firing, services.now() + UNDER_WAY)
+    services.gather_store.postpone(firing, services.now() + LONGEST_AT_WORK)
 
 
-def _made(services: Services, firing: FolderFiring, members: dict[str, Any], source: InputObject) -> Batch:
+def _make_batch(services: Services, firing: FolderFiring, members: dict[str, Any], source: InputObject) -> Batch:
     window = members.pop(WINDOW, services.settings.completion_window)
     batch = new_batch.build(services, firing.batch_id, firing.tenant, source, window, **members)
     error = new_batch.why_unaffordable(services, batch)
@@ -128,7 +130,7 @@ def _made(services: Services, firing: FolderFiring, members: dict[str, Any], sou
     return made
 
 
-def _started(services: Services, firing: FolderFiring, batch: Batch) -> Batch:
+def _start_again(services: Services, firing: FolderFiring, batch: Batch) -> Batch:
     """Start a batch that is recorded, as its process may have ended before it could."""
     new_batch.start_execution(services, batch, created=False)
     _end(services, firing, batch)
