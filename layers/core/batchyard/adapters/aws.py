@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 CONFLICT_TRIES: Final = 8
 CONFLICT_WAIT: Final = (0.02, 0.2)  # seconds
-# Of calls that DynamoDB serves in part, as a partition has no more room this second.
+# Of a call that DynamoDB serves in part, as a partition has no more room this second: a quarter of a minute in all.
 UNSERVED_TRIES: Final = 10
 FIRST_UNSERVED_WAIT, LONGEST_UNSERVED_WAIT = 0.05, 2.0  # seconds
 CONFIG: Final = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 6})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -51,20 +51,17 @@ class Table:
         """Yield records as they are now, in any order, a hundred with each call; one that is not there is left out.
 
         Without `consistent`, as they were a moment ago, for half the room and the price. Raises StoreError if there is no
-        room for seconds.
+        room for some of a hundred for seconds.
         """
         rest = iter(keys)
         while some := [encode(key) for key in islice(rest, MOST_AT_ONCE)]:
             wanted: Any = {self._table: {"Keys": some, "ConsistentRead": consistent}}
-            left, tried = len(some), 0
-            while True:
+            for tried in count():
                 with translated("reading records"):
                     answer = self._dynamodb.batch_get_item(RequestItems=wanted)
                 yield from map(decode, answer["Responses"].get(self._table, []))
                 if not (wanted := answer.get("UnprocessedKeys")):
                     break
-                before, left = left, len(wanted[self._table]["Keys"])
-                tried = 0 if left < before else tried + 1
                 wait_for_room(tried)
 
     def _put(

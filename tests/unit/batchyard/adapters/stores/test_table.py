@@ -77,21 +77,20 @@ class Crowded:
 FILES = [str(at) for at in range(130)]
 
 
-def test_records_that_a_crowded_table_leaves_are_waited_for_and_longer_where_none_is_served(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    table: Any = Crowded(monkeypatch, 40, 0, 0, 60, 20, 10)
+def test_records_that_a_crowded_table_leaves_are_waited_for_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    table: Any = Crowded(monkeypatch, 40, 0, 10, 50, 20, 10)
     assert set(GatherStore("table", table).claimed("default", "tickets", FILES)) == set(FILES)
-    assert table.asked == [100, 60, 60, 60, 30, 10]
-    assert [0.02 < each <= most for each, most in zip(table.waits, (0.05, 0.1, 0.2, 0.05), strict=True)] == [True] * 4
-    assert table.waits[2] > table.waits[0]
+    assert table.asked == [100, 60, 60, 50, 30, 10]
+    for wait, most in zip(table.waits, (0.05, 0.1, 0.2, 0.05), strict=True):
+        assert most / 2 <= wait <= most
 
 
-def test_a_table_without_room_is_told_after_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    table: Any = Crowded(monkeypatch)
+@pytest.mark.parametrize("serves", [0, 1], ids=["nothing", "next to nothing"])
+def test_a_table_without_room_is_told_after_some_seconds(monkeypatch: pytest.MonkeyPatch, serves: int) -> None:
+    table: Any = Crowded(monkeypatch, *[serves] * 99)
     with pytest.raises(StoreError, match="no room"):
         GatherStore("table", table).claimed("default", "tickets", FILES)
-    assert 4 < sum(table.waits) < 20
+    assert 4 < sum(table.waits) < 15
 
 
 def test_claims_are_looked_up_for_half_the_room_as_a_claim_itself_is_conditional(
