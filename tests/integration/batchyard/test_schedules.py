@@ -74,6 +74,20 @@ def test_a_schedule_is_an_entry_of_the_group_that_invokes_the_function_until_it_
     assert world.services.schedule_store.schedules("default") == []
 
 
+def test_a_delete_that_meets_a_new_name_deletes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule_id, store = made(world), world.services.schedule_store
+    old = store.schedule("default", schedule_id)
+    changes.change_schedule(world.services, "default", schedule_id, {"name": "renamed"}, of_schedule)
+    with pytest.raises(StaleRecord):
+        store.note_gone(old)  # the sweep's list keeps what is not deleted
+    reads = iter([old])
+    read = store.schedule
+    monkeypatch.setattr(store, "schedule", lambda *whose: next(reads, None) or read(*whose))
+    requests.delete_schedule(world.services, "default", schedule_id)
+    assert read("default", schedule_id).deleted_at is not None
+    assert (store.named("default", "renamed"), [*store.all()], on_clock(schedule_id)) == (None, [], None)
+
+
 def test_the_clock_fires_for_a_batch_of_the_newest_version_and_the_api_lists_it(world: World) -> None:
     world.drop(b'{"custom_id": "old"}\n', KEY)
     schedule_id = made(world)

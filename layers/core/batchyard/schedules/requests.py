@@ -126,10 +126,12 @@ def retrieve_schedule(services: Services, tenant: str, schedule_id: str) -> dict
 
 def delete_schedule(services: Services, tenant: str, schedule_id: str) -> dict[str, Any]:
     """Delete a schedule, once or again; its batches stay, and those that run go on."""
-    schedule = _any(services, tenant, schedule_id)
-    services.schedule_store.delete(schedule, services.now(), services.now() + KEPT)
-    take_off(services, schedule)
-    return {"id": schedule_id, "object": "schedule.deleted", "deleted": True}
+    for _ in range(TRIES):
+        schedule, now = _any(services, tenant, schedule_id), services.now()
+        if schedule.deleted_at is not None or services.schedule_store.delete(schedule, now, now + KEPT):
+            take_off(services, schedule)
+            return {"id": schedule_id, "object": "schedule.deleted", "deleted": True}
+    raise StaleRecord(f"{schedule_id} is renamed by many at once")
 
 
 def run_schedule(

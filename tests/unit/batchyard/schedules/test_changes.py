@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from batchyard.api.batches import of_schedule
-from batchyard.domain.errors import ApiError
+from batchyard.domain.errors import ApiError, StaleRecord
 from batchyard.domain.numbers import DAY, HOUR, MINUTE
 from batchyard.recovery.missed_firings import see_to_schedules
 from batchyard.recovery.sweep_run import SweepRun
@@ -220,3 +220,31 @@ def test_a_batch_that_is_being_made_is_made_as_it_was_decided(services: MemorySe
     services.batch_store.batches[batch.batch_id] = replace(batch, status="completed")
     services.wait(HOUR)
     assert tell(services, schedule_id, "21T16:13:00") is None  # the other object is not there
+
+
+def test_a_delete_that_meets_a_new_name_deletes_and_frees_the_name(services: MemoryServices) -> None:
+    schedule_id = made(services)
+    store = services.schedule_store
+    delete = store.delete
+
+    def slow(*told: Any) -> bool:
+        store.delete = delete  # type: ignore[method-assign]
+        changed(services, schedule_id, {"name": "renamed"})
+        return delete(*told)
+
+    store.delete = slow  # type: ignore[assignment, method-assign]
+    requests.delete_schedule(services, "default", schedule_id)
+    assert store.known[schedule_id].deleted_at is not None
+    assert (requests.list_schedules(services, "default", None, None)["data"], services.schedule_clock.on) == ([], {})
+    assert made(services, name="renamed") != schedule_id
+
+
+def test_a_delete_that_meets_new_names_without_end_says_so_and_leaves_the_schedule_whole(
+    services: MemoryServices,
+) -> None:
+    schedule_id = made(services)
+    services.schedule_store.delete = lambda *_: False  # type: ignore[assignment, method-assign]
+    with pytest.raises(StaleRecord, match="many at once"):
+        requests.delete_schedule(services, "default", schedule_id)
+    assert schedule_id in services.schedule_clock.on
+    assert [each.schedule_id for each in services.schedule_store.all()] == [schedule_id]

@@ -95,7 +95,7 @@ class ScheduleStore(Table):
     def delete(self, schedule: Schedule, now: int, expires_at: int, *, if_off_clock: bool = False) -> bool:
         """Record that a schedule is deleted, count it no more and free its name; False if that was done before.
 
-        With `if_off_clock`, also False if the schedule is on the clock.
+        Also False if the schedule has another name meanwhile, or, with `if_off_clock`, if it is on the clock.
         """
         gone = {"deleted_at": now, "expires_at_ttl": expires_at}
         kept = KEPT + (" AND on_clock = :off" if if_off_clock else "")
@@ -110,8 +110,12 @@ class ScheduleStore(Table):
         return True
 
     def note_gone(self, schedule: Schedule) -> None:
-        """Record that nothing fires a deleted schedule any more: the sweep need not look at it."""
-        self._change(changing(_key(schedule), {"on_clock": False}, THERE, removed=["gsi1pk", "gsi1sk"]))
+        """Record that nothing fires a deleted schedule any more, and the sweep need not look at it.
+
+        Raises StaleRecord if the schedule is not deleted.
+        """
+        gone = "attribute_exists(deleted_at)"
+        self._change(changing(_key(schedule), {"on_clock": False}, gone, removed=["gsi1pk", "gsi1sk"]))
 
     def begin(self, schedule: Schedule, firing: Firing) -> None:
         """Record a new firing and that it is under way; raises StaleRecord if it is known, or the schedule has changed."""
