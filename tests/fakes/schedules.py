@@ -46,8 +46,8 @@ class MemoryScheduleStore(ScheduleStore):
         return iter([each for each in self.known.values() if each.schedule_id not in self.gone])
 
     def note_clock(self, schedule: Schedule) -> Schedule:
-        self._same(schedule)
-        return self._changed(schedule, on_clock=True, doubted_at=None)
+        revision = self._same(schedule).revision
+        return self._changed(schedule, on_clock=True, doubted_at=None, revision=revision + 1 if revision else revision)
 
     def doubt_clock(self, schedule: Schedule, now: int) -> Schedule:
         revision = self._same(schedule).revision + 1
@@ -91,6 +91,11 @@ class MemoryScheduleStore(ScheduleStore):
             raise StaleRecord(schedule.schedule_id)
         self._changed(schedule, on_clock=False)
         self.gone.add(schedule.schedule_id)
+
+    def list_again(self, schedule: Schedule) -> None:
+        if self.known[schedule.schedule_id].deleted_at is None:
+            raise StaleRecord(schedule.schedule_id)
+        self.gone.discard(schedule.schedule_id)
 
     def begin(self, schedule: Schedule, firing: Firing) -> None:
         now = self.known[schedule.schedule_id]

@@ -186,7 +186,7 @@ def test_a_changed_schedule_is_changed_on_the_clock_and_one_that_was_left_is_put
     assert sweep(world.services)["SchedulesMended"] == 1
     assert (on_clock(schedule_id) or {})["ScheduleExpression"] == "cron(0 2 * * ? *)"
     noted = store.schedule("default", schedule_id)
-    assert (noted.on_clock, noted.doubted_at, noted.revision) == (True, None, left.revision)
+    assert (noted.on_clock, noted.doubted_at, noted.revision) == (True, None, left.revision + 2)
     other = replace(noted, schedule_id="sched_" + "3" * 32, name="other")
     assert store.create(other, 100) == other
     with pytest.raises(StaleRecord):

@@ -68,7 +68,8 @@ def _find(services: Services, tenant: str, schedule_id: str) -> Schedule | None:
     except NotFound:
         return None
     if schedule.deleted_at is not None:
-        logger.info("a deleted schedule fires", schedule_id=schedule_id)
+        logger.warning("a deleted schedule fires", schedule_id=schedule_id)
+        services.schedule_store.list_again(schedule)  # so the sweep takes it off the clock
         return None
     return schedule
 

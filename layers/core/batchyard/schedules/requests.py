@@ -40,7 +40,8 @@ def create_schedule(
         with suppress(StaleRecord):  # the call that recorded it has just taken it back
             made = _recorded(services, wanted)
             keep = idempotency_key is not None or made.schedule_id != wanted.schedule_id
-            return shape(services, made if made.on_clock else _put_on(services, made, keep=keep))
+            known = made.on_clock or made.revision  # or a change is under way, or was left: the sweep sees to that
+            return shape(services, made if known else _put_on(services, made, keep=keep))
         wanted = replace(wanted, schedule_id=_id_of(tenant, idempotency_key))
     raise StaleRecord(f"{wanted.schedule_id}: schedules of its name come and go")
 

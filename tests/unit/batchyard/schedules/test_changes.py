@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from batchyard.adapters.stores.schedule_record import Schedule
 from batchyard.api.batches import of_schedule
 from batchyard.domain.errors import ApiError, StaleRecord
 from batchyard.domain.numbers import DAY, HOUR, MINUTE
 from batchyard.recovery.missed_firings import see_to_schedules
 from batchyard.recovery.sweep_run import SweepRun
-from batchyard.schedules import requests
+from batchyard.schedules import requests, upkeep
 from batchyard.schedules.changes import change_schedule
 from batchyard.schedules.rules import body_of
 from batchyard.schedules.trigger import trigger
@@ -232,7 +233,7 @@ def test_a_delete_that_meets_a_new_name_deletes_and_frees_the_name(services: Mem
         changed(services, schedule_id, {"name": "renamed"})
         return delete(*told)
 
-    store.delete = slow  # type: ignore[assignment, method-assign]
+    store.delete = slow  # type: ignore[method-assign]
     requests.delete_schedule(services, "default", schedule_id)
     assert store.known[schedule_id].deleted_at is not None
     assert (requests.list_schedules(services, "default", None, None)["data"], services.schedule_clock.on) == ([], {})
@@ -248,3 +249,69 @@ def test_a_delete_that_meets_new_names_without_end_says_so_and_leaves_the_schedu
         requests.delete_schedule(services, "default", schedule_id)
     assert schedule_id in services.schedule_clock.on
     assert [each.schedule_id for each in services.schedule_store.all()] == [schedule_id]
+
+
+def clock_is_right_or_doubted(services: MemoryServices, schedule_id: str) -> bool:
+    kept = services.schedule_store.known[schedule_id]
+    return services.schedule_clock.times[schedule_id][0] == kept.expression or kept.doubted_at is not None
+
+
+def test_an_older_copy_of_the_sweep_gives_the_clock_no_times_that_stay(services: MemoryServices) -> None:
+    schedule_id, store = made(services, **HOURLY), services.schedule_store
+    store.doubt_clock(store.known[schedule_id], services.now())
+    services.wait(HOUR)
+    old = store.known[schedule_id]
+    changed(services, schedule_id, {"schedule": "cron(0 2 * * ? *)"})
+    assert not upkeep.mend(services, old)  # read again, it is right
+    assert services.schedule_clock.times[schedule_id][0] == "cron(0 2 * * ? *)"
+    with pytest.raises(StaleRecord):
+        upkeep.put_on(services, old)  # it was changed behind that
+    assert store.known[schedule_id].doubted_at == services.now()
+    services.wait(HOUR)
+    sweep(services)
+    assert services.schedule_clock.times[schedule_id][0] == store.known[schedule_id].expression == "cron(0 2 * * ? *)"
+
+
+def test_who_gives_the_clock_old_times_while_a_change_goes_on_is_found_by_the_change(services: MemoryServices) -> None:
+    schedule_id, clock = made(services, **HOURLY), services.schedule_clock
+    put = clock.put
+
+    def create_comes_again(schedule: Any, start: int | None) -> None:
+        clock.put = put  # type: ignore[method-assign]
+        put(schedule, start)
+        assert made(services, **HOURLY) == schedule_id
+
+    clock.put = create_comes_again  # type: ignore[method-assign]
+    changed(services, schedule_id, {"schedule": "cron(0 2 * * ? *)"})
+    kept = services.schedule_store.known[schedule_id]
+    assert (clock.times[schedule_id][0], kept.on_clock, kept.doubted_at) == ("cron(0 2 * * ? *)", True, None)
+
+
+def test_of_two_changes_at_once_one_that_puts_the_clock_back_is_found_by_the_other(services: MemoryServices) -> None:
+    schedule_id, store = made(services, **HOURLY), services.schedule_store
+    change = store.change
+
+    def put_back_first(doubted: Schedule, new: Schedule, now: int) -> Schedule:
+        store.change = change  # type: ignore[method-assign]
+        upkeep.put_on(services, store.known[schedule_id])  # as the other change does, which has found this one
+        return change(doubted, new, now)
+
+    store.change = put_back_first  # type: ignore[assignment, method-assign]
+    changed(services, schedule_id, {"schedule": "cron(0 3 * * ? *)"})
+    kept = store.known[schedule_id]
+    assert kept.expression == "cron(0 3 * * ? *)"
+    assert clock_is_right_or_doubted(services, schedule_id)
+
+
+def test_a_schedule_that_fires_though_it_is_deleted_and_gone_is_taken_off_by_the_sweep(
+    services: MemoryServices,
+) -> None:
+    schedule_id = made(services, **HOURLY)
+    old = services.schedule_store.known[schedule_id]
+    services.wait(HOUR)
+    requests.delete_schedule(services, "default", schedule_id)
+    assert [*services.schedule_store.all()] == []
+    services.schedule_clock.put(old, None)  # a process of before, which dies
+    assert tell(services, schedule_id, "21T15:13:00") is None
+    sweep(services)
+    assert (services.schedule_clock.on, [*services.schedule_store.all()]) == ({}, [])

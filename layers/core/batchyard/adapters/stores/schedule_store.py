@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 NOT_NAMED: Final = "attribute_not_exists(schedule_id)"  # the condition of a name: no schedule has it
 KEPT: Final = f"{THERE} AND attribute_not_exists(deleted_at)"
+DELETED: Final = "attribute_exists(deleted_at)"
 SAME: Final = f"{KEPT} AND revision = :seen"  # not changed since it was read
 CHANGED: Final = (
     "name", "expression", "timezone", "input_key", "input_prefix", "completion_window", "members", "overlap", "gathering",
@@ -34,10 +35,9 @@ class ScheduleStore(Table):
         """
         key, fits = _key(schedule), "attribute_not_exists(#schedules) OR #schedules < :most"
         counted = changing(_count_key(schedule.tenant), {}, fits, {":most": most}, adds={"schedules": 1})
-        listed = {"gsi1pk": ALL, "gsi1sk": f"{schedule.tenant}#{schedule.schedule_id}"}
         try:
             self._together(
-                {"Put": self._putting(key, {**members(schedule), **listed}, NEW)},
+                {"Put": self._putting(key, {**members(schedule), **_listed(schedule)}, NEW)},
                 self._update(counted),
                 self._naming(schedule),
             )
@@ -70,9 +70,13 @@ class ScheduleStore(Table):
         )
 
     def note_clock(self, schedule: Schedule) -> Schedule:
-        """Record that EventBridge Scheduler has a schedule; raises StaleRecord if it was changed or deleted meanwhile."""
+        """Record that EventBridge Scheduler has a schedule; raises StaleRecord if it was changed or deleted meanwhile.
+
+        Whoever changes the times meanwhile finds another revision; nobody does while a new schedule has its first one.
+        """
+        more = {"revision": 1} if schedule.revision else {}
         seen = {":seen": schedule.revision}
-        noted = changing(_key(schedule), {"on_clock": True}, SAME, seen, removed=["doubted_at"])
+        noted = changing(_key(schedule), {"on_clock": True}, SAME, seen, adds=more, removed=["doubted_at"])
         return msgspec.convert(self._change(noted), Schedule)
 
     def doubt_clock(self, schedule: Schedule, now: int) -> Schedule:
@@ -114,8 +118,11 @@ class ScheduleStore(Table):
 
         Raises StaleRecord if the schedule is not deleted.
         """
-        gone = "attribute_exists(deleted_at)"
-        self._change(changing(_key(schedule), {"on_clock": False}, gone, removed=["gsi1pk", "gsi1sk"]))
+        self._change(changing(_key(schedule), {"on_clock": False}, DELETED, removed=["gsi1pk", "gsi1sk"]))
+
+    def list_again(self, schedule: Schedule) -> None:
+        """Have the sweep look at a deleted schedule again: something still fires it. Raises StaleRecord as `note_gone` does."""
+        self._change(changing(_key(schedule), _listed(schedule), DELETED))
 
     def begin(self, schedule: Schedule, firing: Firing) -> None:
         """Record a new firing and that it is under way; raises StaleRecord if it is known, or the schedule has changed."""
@@ -191,6 +198,10 @@ def _key(schedule: Schedule) -> dict[str, str]:
 
 def _key_of(tenant: str, schedule_id: str) -> dict[str, str]:
     return {"pk": f"SCHEDULES#{tenant}", "sk": f"SCHEDULE#{schedule_id}"}
+
+
+def _listed(schedule: Schedule) -> dict[str, str]:
+    return {"gsi1pk": ALL, "gsi1sk": f"{schedule.tenant}#{schedule.schedule_id}"}
 
 
 def _count_key(tenant: str) -> dict[str, str]:
