@@ -97,7 +97,7 @@ def test_what_is_shown_is_what_makes_the_same_schedule_and_changes_nothing(servi
 @pytest.mark.parametrize(
     ("name", "then"),
     [("hours", None), ("metadata", None), ("max_cost_usd", "left out"), ("overlap", "skip"), ("timezone", "UTC"),
-     ("min_lines", "left out")],
+     ("min_lines", "left out"), ("completion_window", "24h")],
 )  # fmt: skip
 def test_null_is_as_if_a_member_had_not_been_named(services: MemoryServices, name: str, then: str | None) -> None:
     schedule_id = made(services)
@@ -233,7 +233,7 @@ def test_a_delete_that_meets_a_new_name_deletes_and_frees_the_name(services: Mem
         changed(services, schedule_id, {"name": "renamed"})
         return delete(*told)
 
-    store.delete = slow  # type: ignore[method-assign]
+    store.delete = slow  # type: ignore[assignment, method-assign]
     requests.delete_schedule(services, "default", schedule_id)
     assert store.known[schedule_id].deleted_at is not None
     assert (requests.list_schedules(services, "default", None, None)["data"], services.schedule_clock.on) == ([], {})
@@ -244,7 +244,7 @@ def test_a_delete_that_meets_new_names_without_end_says_so_and_leaves_the_schedu
     services: MemoryServices,
 ) -> None:
     schedule_id = made(services)
-    services.schedule_store.delete = lambda *_: False  # type: ignore[assignment, method-assign]
+    services.schedule_store.delete = lambda *_: False  # type: ignore[method-assign]
     with pytest.raises(StaleRecord, match="many at once"):
         requests.delete_schedule(services, "default", schedule_id)
     assert schedule_id in services.schedule_clock.on
