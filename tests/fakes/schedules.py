@@ -42,8 +42,10 @@ class MemoryScheduleStore(ScheduleStore):
         there = [each for each in self.known.values() if each.tenant == tenant and each.deleted_at is None]
         return sorted(there, key=lambda each: (each.created_at, each.schedule_id), reverse=True)
 
-    def all(self) -> Iterator[Schedule]:
-        return iter([each for each in self.known.values() if each.schedule_id not in self.gone])
+    def all(self, after: tuple[str, str] | None = None) -> Iterator[Schedule]:
+        there = {f"{each.tenant}#{each.schedule_id}": each for each in self.known.values()}
+        places = sorted(place for place, each in there.items() if each.schedule_id not in self.gone)
+        return iter([there[place] for place in places if after is None or place > "#".join(after)])
 
     def note_clock(self, schedule: Schedule) -> Schedule:
         revision = self._same(schedule).revision
@@ -140,9 +142,10 @@ class MemoryScheduleStore(ScheduleStore):
     def firing(self, schedule: Schedule, key: str) -> Firing | None:
         return self.fired.get((schedule.schedule_id, key))
 
-    def firings(self, schedule: Schedule, after: str | None) -> Iterator[Firing]:
-        own = sorted((key for owner, key in self.fired if owner == schedule.schedule_id), reverse=True)
-        return (self.fired[schedule.schedule_id, key] for key in own if after is None or key < after)
+    def firings_with_batch(self, schedule: Schedule, after: str | None) -> Iterator[Firing]:
+        own = [(key, each) for (owner, key), each in self.fired.items() if owner == schedule.schedule_id]
+        made = sorted(((key, each) for key, each in own if each.batch_id), key=lambda one: one[0], reverse=True)
+        return (each for key, each in made if after is None or key < after)
 
 
 class MemoryScheduleClock(ScheduleClock):

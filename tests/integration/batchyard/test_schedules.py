@@ -217,8 +217,15 @@ def test_every_change_of_a_schedule_holds_the_record_against_what_was_read(world
     store.end(store.schedule("default", schedule_id), replace(first, state="making"), "batch_1", None)
     ended = store.schedule("default", schedule_id)
     assert (ended.open, ended.waits_for, ended.last, ended.last_batch_id) == (None, None, first.key, "batch_1")
-    assert [each.key for each in store.firings(ended, None)] == [second.key, first.key]
-    assert [each.key for each in store.firings(ended, second.key)] == [first.key]
+    assert [each.key for each in store.firings_with_batch(ended, None)] == [first.key]  # the second made none
+    third = replace(first, key=f"{NOW + 3 * HOUR:010}")
+    store.begin(ended, third)
+    store.end(store.schedule("default", schedule_id), third, "batch_3", None)
+    assert [each.key for each in store.firings_with_batch(ended, None)] == [third.key, first.key]
+    assert [each.key for each in store.firings_with_batch(ended, third.key)] == [first.key]
+    ended = store.schedule("default", schedule_id)
+    assert [each.schedule_id for each in store.all()] == [schedule_id]
+    assert [*store.all(("default", schedule_id))] == []  # and none behind it
     assert store.firing(ended, "0") is None
     with pytest.raises(NotFound):
         store.schedule("other", schedule_id)

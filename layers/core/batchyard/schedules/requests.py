@@ -175,8 +175,9 @@ def schedule_batches(
     """List the batches that a schedule made, newest firing first, behind the batch `after`; also of a deleted one."""
     schedule, count = _any(services, tenant, schedule_id), page_limit(limit, *LIMITS)
     behind = _firing_of(services, schedule, after) if after is not None else None
-    ids = (each.batch_id for each in services.schedule_store.firings(schedule, behind) if each.batch_id)
-    found = list(islice((batch for each in ids if (batch := services.batch_store.find_batch(each))), count + 1))
+    made = services.schedule_store.firings_with_batch(schedule, behind)
+    batches = (services.batch_store.find_batch(each.batch_id or "") for each in made)
+    found = list(islice((batch for batch in batches if batch), count + 1))
     return page([shape_of_batch(batch) for batch in found[:count]], more=len(found) > count > 0)
 
 

@@ -22,6 +22,7 @@ CHANGED: Final = (
     "name", "expression", "timezone", "input_key", "input_prefix", "completion_window", "members", "overlap", "gathering",
     "hours", "on_clock", "timed_at",
 )  # fmt: skip
+PAGE: Final = 101  # of firings: the longest page of the HTTP API, and whether there is more
 ALL: Final = "SCHEDULES"  # the name of all schedules in the index: the sweep's list
 
 
@@ -63,11 +64,11 @@ class ScheduleStore(Table):
         there = [each for item in items if (each := msgspec.convert(item, Schedule)).deleted_at is None]
         return sorted(there, key=lambda each: (each.created_at, each.schedule_id), reverse=True)
 
-    def all(self) -> Iterator[Schedule]:
-        """Yield every schedule that is not wholly gone, as the index shows it."""
-        return (
-            msgspec.convert(item, Schedule) for item in self._query("gsi1pk = :all", {":all": ALL}, IndexName=INDEX)
-        )
+    def all(self, after: tuple[str, str] | None = None) -> Iterator[Schedule]:
+        """Yield every schedule that is not wholly gone, as the index shows it, behind that of the tenant and the id `after`."""
+        rest, start = behind("gsi1sk", after and _place(*after))
+        items = self._query(f"gsi1pk = :all{rest}", {":all": ALL, **start}, IndexName=INDEX)
+        return (msgspec.convert(item, Schedule) for item in items)
 
     def note_clock(self, schedule: Schedule) -> Schedule:
         """Record that EventBridge Scheduler has a schedule; raises StaleRecord if it was changed or deleted meanwhile.
@@ -150,7 +151,12 @@ class ScheduleStore(Table):
         """Record what became of the firing under way; raises StaleRecord if somebody else decided about it."""
         made = {"last_batch_id": batch_id, "last_batch_of": firing.key} if batch_id else {}
         sets = {"last": firing.key, "last_reason": reason, **made}
-        ended = {"state": ENDED, "batch_id": batch_id, "reason": reason}
+        ended = {
+            "state": ENDED,
+            "batch_id": batch_id,
+            "reason": reason,
+            **(_made(schedule, firing.key) if batch_id else {}),
+        }
         self._decide(schedule, firing, ended, sets, removed=["open", "waits_for"])
 
     def _decide(
@@ -167,11 +173,11 @@ class ScheduleStore(Table):
         found = self._find(_firing_key(schedule, key))
         return msgspec.convert(found, Firing) if found else None
 
-    def firings(self, schedule: Schedule, after: str | None) -> Iterator[Firing]:
-        """Yield the firings of a schedule, newest first, behind the firing `after`."""
-        rest, start = behind("sk", after, newest_first=True)
-        of_schedule = {":pk": _firing_key(schedule, "")["pk"], **start}
-        items = self._query(f"pk = :pk{rest}", of_schedule, page=100, ConsistentRead=True, ScanIndexForward=False)
+    def firings_with_batch(self, schedule: Schedule, after: str | None) -> Iterator[Firing]:
+        """Yield the firings of a schedule with a batch, newest first, behind the firing `after`, as the index shows them."""
+        rest, start = behind("gsi1sk", after, newest_first=True)
+        of_schedule = {":made": _made(schedule, "")["gsi1pk"], **start}
+        items = self._query(f"gsi1pk = :made{rest}", of_schedule, page=PAGE, IndexName=INDEX, ScanIndexForward=False)
         return (msgspec.convert(item, Firing) for item in items)
 
     def _naming(self, schedule: Schedule) -> dict[str, Any]:
@@ -201,7 +207,16 @@ def _key_of(tenant: str, schedule_id: str) -> dict[str, str]:
 
 
 def _listed(schedule: Schedule) -> dict[str, str]:
-    return {"gsi1pk": ALL, "gsi1sk": f"{schedule.tenant}#{schedule.schedule_id}"}
+    return {"gsi1pk": ALL, "gsi1sk": _place(schedule.tenant, schedule.schedule_id)}
+
+
+def _place(tenant: str, schedule_id: str) -> str:
+    return f"{tenant}#{schedule_id}"
+
+
+def _made(schedule: Schedule, key: str) -> dict[str, str]:
+    """Name the place of a firing in the index, among those of its schedule that made a batch."""
+    return {"gsi1pk": f"FIRINGS#{schedule.schedule_id}", "gsi1sk": key}
 
 
 def _count_key(tenant: str) -> dict[str, str]:
