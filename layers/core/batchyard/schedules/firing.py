@@ -4,6 +4,7 @@ A schedule has one firing under way at most. Each step is recorded before it is 
 again or the sweep, goes on with the firing that was left.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, TypeGuard
 
@@ -43,8 +44,13 @@ def latest_due(schedule: Schedule, now: float) -> int | None:
     return due if due is not None and due > schedule.since else None
 
 
-def tell(services: Services, tenant: str, schedule_id: str, at: int) -> Firing | None:
-    """Fire a schedule for a time of the clock, and return what becomes of it; None if it is no firing of its own."""
+def tell(
+    services: Services, tenant: str, schedule_id: str, at: int, seconds_left: Callable[[], float]
+) -> Firing | None:
+    """Fire a schedule for a time of the clock, and return what becomes of it; None if it is no firing of its own.
+
+    Raises OutOfTime; the sweep goes on with what is left.
+    """
     for _ in range(TRIES):
         schedule = _find(services, tenant, schedule_id)
         if schedule is None or _is_of_other_times(services, schedule, at):
@@ -56,7 +62,7 @@ def tell(services: Services, tenant: str, schedule_id: str, at: int) -> Firing |
             same = schedule.fired_for if abs(at - schedule.fired_for) < APART else at
             return services.schedule_store.firing(schedule, key_of(same))
         try:
-            return start(services, schedule, key_of(at))
+            return start(services, schedule, key_of(at), seconds_left)
         except StaleRecord:
             continue  # somebody else told of a firing meanwhile: look again
     raise StaleRecord(f"{schedule_id} is fired by many at once")
@@ -89,14 +95,14 @@ def _is_of_other_times(services: Services, schedule: Schedule, at: int) -> bool:
     return True
 
 
-def start(services: Services, schedule: Schedule, key: str) -> Firing:
+def start(services: Services, schedule: Schedule, key: str, seconds_left: Callable[[], float]) -> Firing:
     """Begin a firing, or go on with it, after the one that was left; raises StaleRecord if another worker was faster."""
     store, now = services.schedule_store, services.now()
     new = Firing(key=key, began_at=now, expires_at_ttl=now + services.settings.record_days * DAY)
     if schedule.open == key:
-        return go_on(services, schedule)
+        return go_on(services, schedule, seconds_left)
     if schedule.open is not None:
-        left = go_on(services, schedule)
+        left = go_on(services, schedule, seconds_left)
         if left.state != ENDED:
             passed = replace(new, state=ENDED, reason=f"the firing of {_utc(left.at)} still waits: {left.reason}")
             store.pass_over(schedule, passed)
@@ -105,10 +111,10 @@ def start(services: Services, schedule: Schedule, key: str) -> Firing:
         if schedule.fired_for != before:
             raise StaleRecord(f"{schedule.schedule_id} has fired meanwhile")
     store.begin(schedule, new)
-    return go_on(services, store.schedule(schedule.tenant, schedule.schedule_id))
+    return go_on(services, store.schedule(schedule.tenant, schedule.schedule_id), seconds_left)
 
 
-def go_on(services: Services, schedule: Schedule) -> Firing:
+def go_on(services: Services, schedule: Schedule, seconds_left: Callable[[], float]) -> Firing:
     """Take the firing under way as far as it goes now, and return it; raises StaleRecord if another worker was faster."""
     store = services.schedule_store
     firing = store.firing(schedule, schedule.open) if schedule.open is not None else None
@@ -120,7 +126,7 @@ def go_on(services: Services, schedule: Schedule) -> Firing:
             firing = _wait(services, schedule, firing, held)
             held = why_held(services, schedule)  # what ended before the record of the wait woke nobody
         if held is None and firing.by_clock:
-            held = thresholds.too_few(services, schedule)
+            held = thresholds.too_few(services, schedule, seconds_left)
         if held is not None and held.for_good:
             return _end(services, schedule, firing, None, held.reason)
         if held is not None:
@@ -129,7 +135,7 @@ def go_on(services: Services, schedule: Schedule) -> Firing:
         store.make(schedule, firing, content)
         firing = replace(firing, state=MAKING, content=content)
     made_of = replace(schedule, **nesting.decode(firing.content or "{}"))  # whatever has been changed since
-    return _end(services, schedule, firing, *make(services, made_of, firing))
+    return _end(services, schedule, firing, *make(services, made_of, firing, seconds_left))
 
 
 def _is_news(held: Held | None, firing: Firing) -> TypeGuard[Held]:

@@ -1,6 +1,6 @@
 """How much must wait in a folder before a schedule gathers it, and how much, or how long, starts a batch between its times."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -9,11 +9,13 @@ from batchyard.adapters.stores.schedule_record import Schedule
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request
 from batchyard.domain.numbers import DAY, MINUTE
-from batchyard.gathering.waiting import Waiting, look, rests
+from batchyard.domain.step import TIME_TO_END, OutOfTime
+from batchyard.gathering.waiting import LONGEST_COUNT, LONGEST_LISTING, Waiting, look, rests
 from batchyard.services import Services
 
 LARGEST: Final = 10**15
 LONGEST_WAIT: Final = 60 * DAY
+LONGEST_LOOK: Final = LONGEST_LISTING + LONGEST_COUNT + 2 * TIME_TO_END  # seconds; the batch is begun behind it
 EARLY: Final = ("start_at_lines", "start_at_bytes", "max_wait")  # they start a batch between the times of the clock
 
 
@@ -78,14 +80,16 @@ class Held(NamedTuple):
     for_good: bool
 
 
-def too_few(services: Services, schedule: Schedule) -> Held | None:
+def too_few(services: Services, schedule: Schedule, seconds_left: Callable[[], float]) -> Held | None:
     """Say that less waits than a firing of the clock asks for, and how much; None if enough waits, or waits for too long.
 
-    While lines are still being counted, the firing waits for that.
+    While lines are still being counted, the firing waits for that. Raises OutOfTime where a look may take longer than is left.
     """
     asked = of(schedule)
     if asked.min_lines is None and asked.min_bytes is None:
         return None
+    if seconds_left() < LONGEST_LOOK:
+        raise OutOfTime
     found = _look(services, schedule, asked)
     if _too_long(services, asked, found):
         return None

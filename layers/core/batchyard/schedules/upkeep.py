@@ -1,5 +1,6 @@
 """What keeps a schedule on AWS's clock or takes it off, and catches up what the clock could not tell."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -122,7 +123,7 @@ def _may_start(schedule: Schedule) -> bool:
     return schedule.deleted_at is None and thresholds.of(schedule).may_start
 
 
-def catch_up(services: Services, tenant: str, schedule_id: str) -> Firing | None:
+def catch_up(services: Services, tenant: str, schedule_id: str, seconds_left: Callable[[], float]) -> Firing | None:
     """Go on with the firing that waits or was left, fire once for all times that the clock missed, or for what waits."""
     try:
         schedule = services.schedule_store.schedule(tenant, schedule_id)
@@ -131,10 +132,10 @@ def catch_up(services: Services, tenant: str, schedule_id: str) -> Firing | None
     if schedule.open is not None:
         left = services.schedule_store.firing(schedule, schedule.open)
         busy = left is None or (left.state != WAITING and services.now() - left.began_at < UNDER_WAY)
-        return None if busy else firing.go_on(services, schedule)
+        return None if busy else firing.go_on(services, schedule, seconds_left)
     missed = _missed(schedule, services.now())
     if missed is not None:
-        return firing.tell(services, tenant, schedule_id, missed)
+        return firing.tell(services, tenant, schedule_id, missed, seconds_left)
     if firing.why_held(services, schedule) is None and thresholds.must_start(services, schedule):
-        return firing.start(services, schedule, firing.key_of(services.now(), "early"))
+        return firing.start(services, schedule, firing.key_of(services.now(), "early"), seconds_left)
     return None
