@@ -8,12 +8,11 @@ from batchyard.adapters.stores.schedule_record import Firing
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.numbers import MINUTE
 from batchyard.domain.step import OutOfTime
-from batchyard.gathering.fire import within
 from batchyard.observability import logger
 from batchyard.schedules import firing, upkeep
 from batchyard.services import Services
 
-USUAL: Final = 14 * MINUTE  # of a process that does not say how long it may work
+USUAL: Final = 15 * MINUTE  # of a process that does not say how long it may work: a function has as much
 
 
 def trigger(
@@ -24,7 +23,8 @@ def trigger(
     The end of a batch is an event of the bus, and leaves undone the firing that waited for it.
     Return the id of the batch that was made, if there is one.
     """
-    ended, left = event.get("detail"), seconds_left or within(services, USUAL)
+    ended, until = event.get("detail"), services.clock() + USUAL
+    left = seconds_left or (lambda: until - services.clock())
     tenant, schedule_id = (ended["tenant"], ended["schedule"]) if ended else (event["tenant"], event["schedule_id"])
     logger.append_keys(schedule_id=schedule_id)
     try:

@@ -9,9 +9,8 @@ from msgspec.structs import replace
 from batchyard.adapters.bucket import InboxPage
 from batchyard.api.batches import of_schedule
 from batchyard.domain.numbers import HOUR, MINUTE
-from batchyard.domain.step import TIME_TO_END
 from batchyard.gathering import folder, waiting
-from batchyard.gathering.fire import fire, within
+from batchyard.gathering.fire import fire
 from batchyard.gathering.gather import take_up
 from batchyard.gathering.waiting import look, rests
 from batchyard.recovery.missed_firings import see_to_schedules
@@ -49,12 +48,13 @@ class Stack:
         at = f"2026-09-21T{14 + self.hours}:13:20Z"
         return self.ended(trigger(self.services, {**self.whose, "scheduled_at": at}))
 
-    def sweep(self, seconds: float = 14 * MINUTE) -> str | None:
+    def sweep(self, seconds: float = 15 * MINUTE) -> str | None:
         """Let a minute pass, sweep, and let the function run that the sweep invoked, which has so many seconds."""
         self.services.wait(MINUTE)
         see_to_schedules(SweepRun(self.services, lambda: 600.0))
         asked = self.services.trigger_function.invoked
-        return self.ended(trigger(self.services, asked.pop(), within(self.services, seconds))) if asked else None
+        until = self.services.clock() + seconds
+        return self.ended(trigger(self.services, asked.pop(), lambda: until - self.services.clock())) if asked else None
 
     def ended(self, batch_id: str | None) -> str | None:
         if batch_id is not None:
@@ -259,7 +259,7 @@ def test_a_time_of_the_clock_waits_for_a_listing_that_takes_more_than_one_look(m
     assert shown["waits_for"] == f"the files that wait in {FOLDER} are still being listed"
     assert len(listed) == 130
     # So much waits, but behind the rest of the look there is no time to list the folder, too.
-    assert stack.sweep(seconds=LONGEST_LOOK - TIME_TO_END) is None
+    assert stack.sweep(seconds=LONGEST_LOOK) is None
     (left,) = stack.services.gather_store.open_firings()
     assert take_up(stack.services, left.tenant, left.name, left.batch_id, lambda: 900) is not None
     stack.services.wait(UNDER_WAY)
