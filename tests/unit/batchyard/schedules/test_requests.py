@@ -110,7 +110,7 @@ def test_a_rate_is_told_to_aws_with_its_first_time(services: MemoryServices) -> 
         ({"input": {"key": "inbox/other/x.jsonl"}}, "input.key", "below inbox/default/ or files/default/"),
         ({"input": {"key": "x" * 2000}}, "input.key", "at most 1024 bytes"),
         ({"input": {"prefix": "gather/other/x/"}}, "input.prefix", "gather/default/<name>/"),
-        ({"input": {"prefix": "gather/default/x"}}, "input.prefix", "with the slash at its end: write 'gather/default/x/'"),
+        ({"input": {"prefix": "gather/default/x"}}, "input.prefix", "with '/' at its end. Write 'gather/default/x/'.$"),
         ({"input": {"key": "gather/default/x"}}, "input.key", '{"prefix": "gather/default/x/"}'),
         ({"input": {"key": "gather/default/x/"}}, "input.key", '{"prefix": "gather/default/x/"}'),
         ({"input": {"key": "gather/other/x"}}, "input.key", "files/default/.$"),
