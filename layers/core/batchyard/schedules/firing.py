@@ -120,22 +120,32 @@ def go_on(services: Services, schedule: Schedule, seconds_left: Callable[[], flo
     firing = store.firing(schedule, schedule.open) if schedule.open is not None else None
     if firing is None:
         raise StaleRecord(f"{schedule.schedule_id} has no firing under way")
-    if firing.state != MAKING:
-        held = why_held(services, schedule)
-        if _is_news(held, firing):
-            firing = _wait(services, schedule, firing, held)
-            held = why_held(services, schedule)  # what ended before the record of the wait woke nobody
-        if held is None and firing.by_clock:
-            held = thresholds.too_few(services, schedule, seconds_left)
-        if held is not None and held.for_good:
-            return _end(services, schedule, firing, None, held.reason)
-        if held is not None:
-            return _wait(services, schedule, firing, held) if _is_news(held, firing) else firing
+    if firing.state == MAKING:
+        return _make_batch(services, schedule, firing, seconds_left)
+    firing, held = _hold(services, schedule, firing)
+    if held is None and firing.by_clock:
+        held = thresholds.too_few(services, schedule, seconds_left)
+    if held is None:
         content = nesting.encode({name: getattr(schedule, name) for name in MADE_OF})
         store.make(schedule, firing, content)
-        firing = replace(firing, state=MAKING, content=content)
+        return _make_batch(services, schedule, replace(firing, state=MAKING, content=content), seconds_left)
+    if held.for_good:
+        return _end(services, schedule, firing, None, held.reason)
+    return _wait(services, schedule, firing, held) if _is_news(held, firing) else firing
+
+
+def _make_batch(services: Services, schedule: Schedule, firing: Firing, seconds_left: Callable[[], float]) -> Firing:
     made_of = replace(schedule, **nesting.decode(firing.content or "{}"))  # whatever has been changed since
     return _end(services, schedule, firing, *make(services, made_of, firing, seconds_left))
+
+
+def _hold(services: Services, schedule: Schedule, firing: Firing) -> tuple[Firing, Held | None]:
+    """Record what a firing waits for, if that is new, and say why it makes no batch now; None if it may."""
+    held = why_held(services, schedule)
+    if not _is_news(held, firing):
+        return firing, held
+    waits = _wait(services, schedule, firing, held)
+    return waits, why_held(services, schedule)  # what ended before the record of the wait woke nobody
 
 
 def _is_news(held: Held | None, firing: Firing) -> TypeGuard[Held]:

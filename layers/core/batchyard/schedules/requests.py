@@ -38,7 +38,7 @@ def create_schedule(
     wanted = rules.check(services, tenant, _id_of(tenant, idempotency_key), body, new_batch.fingerprint(body), of_batch)
     for _ in range(TRIES):
         with suppress(StaleRecord):  # the call that recorded it has just taken it back
-            made = _recorded(services, wanted)
+            made = _record(services, wanted)
             keep = idempotency_key is not None or made.schedule_id != wanted.schedule_id
             known = made.on_clock or made.revision  # or a change is under way, or was left: the sweep sees to that
             return shape(services, made if known else _put_on(services, made, keep=keep))
@@ -46,7 +46,7 @@ def create_schedule(
     raise StaleRecord(f"{wanted.schedule_id}: schedules of its name come and go")
 
 
-def _recorded(services: Services, wanted: Schedule) -> Schedule:
+def _record(services: Services, wanted: Schedule) -> Schedule:
     """Record a schedule, or find the one that an earlier call has made of the same wish.
 
     Raises ApiError 403 or 409, or StaleRecord if the one that had its name has gone meanwhile.
@@ -148,13 +148,13 @@ def run_schedule(
         key = services.idempotency_store.remember(token, FirstUse(key, schedule_id), services.now() + KEPT).batch_id
     fired = services.schedule_store.firing(schedule, key)
     if fired is None:
-        fired = _begun(services, schedule, key)
+        fired = _begin(services, schedule, key)
     if fired.state != ENDED:
         services.trigger_function.invoke({"tenant": tenant, "schedule_id": schedule_id, "firing": key})
     return {"schedule_id": schedule_id, **shape_of_firing(fired)}
 
 
-def _begun(services: Services, schedule: Schedule, key: str) -> Firing:
+def _begin(services: Services, schedule: Schedule, key: str) -> Firing:
     now = services.now()
     fired = Firing(key=key, began_at=now, expires_at_ttl=now + services.settings.record_days * DAY)
     try:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 NOT_NAMED: Final = "attribute_not_exists(schedule_id)"  # the condition of a name: no schedule has it
-KEPT: Final = f"{THERE} AND attribute_not_exists(deleted_at)"
+NOT_DELETED: Final = f"{THERE} AND attribute_not_exists(deleted_at)"
 DELETED: Final = "attribute_exists(deleted_at)"
-SAME: Final = f"{KEPT} AND revision = :seen"  # not changed since it was read
+SAME: Final = f"{NOT_DELETED} AND revision = :seen"  # not changed since it was read
 CHANGED: Final = (
     "name", "expression", "timezone", "input_key", "input_prefix", "completion_window", "members", "overlap", "gathering",
     "hours", "on_clock", "timed_at",
@@ -103,7 +103,7 @@ class ScheduleStore(Table):
         Also False if the schedule has another name meanwhile, or, with `if_off_clock`, if it is on the clock.
         """
         gone = {"deleted_at": now, "expires_at_ttl": expires_at}
-        kept = KEPT + (" AND on_clock = :off" if if_off_clock else "")
+        kept = NOT_DELETED + (" AND on_clock = :off" if if_off_clock else "")
         try:
             self._together(
                 self._update(changing(_key(schedule), gone, kept, {":off": False} if if_off_clock else {})),
@@ -145,7 +145,7 @@ class ScheduleStore(Table):
 
     def make(self, schedule: Schedule, firing: Firing, content: str) -> None:
         """Record that the firing under way becomes a batch of this; raises StaleRecord if somebody else decided about it."""
-        self._decide(schedule, firing, {"state": MAKING, "content": content}, {})
+        self._decide(schedule, firing, {"state": MAKING, "content": content}, {"open": firing.key})  # as it is
 
     def end(self, schedule: Schedule, firing: Firing, batch_id: str | None, reason: str | None) -> None:
         """Record what became of the firing under way; raises StaleRecord if somebody else decided about it."""
@@ -155,7 +155,7 @@ class ScheduleStore(Table):
             "state": ENDED,
             "batch_id": batch_id,
             "reason": reason,
-            **(_made(schedule, firing.key) if batch_id else {}),
+            **(_place_of(schedule, firing.key) if batch_id else {}),
         }
         self._decide(schedule, firing, ended, sets, removed=["open", "waits_for"])
 
@@ -163,8 +163,8 @@ class ScheduleStore(Table):
         self, schedule: Schedule, firing: Firing, told: Mapping[str, object], sets: Mapping[str, object], *,
         removed: tuple[str, ...] | list[str] = (),
     ) -> None:  # fmt: skip
-        change = changing(_key(schedule), {"open": firing.key, **sets} if not removed else sets, "#open = :open",
-                          {":open": firing.key}, removed=removed)  # fmt: skip
+        still = {":open": firing.key}
+        change = changing(_key(schedule), sets, "#open = :open", still, removed=removed)
         same = changing(_firing_key(schedule, firing.key), told, "#state = :seen", {":seen": firing.state})
         self._together(self._update(same), self._update(change))
 
@@ -176,7 +176,7 @@ class ScheduleStore(Table):
     def firings_with_batch(self, schedule: Schedule, after: str | None) -> Iterator[Firing]:
         """Yield the firings of a schedule with a batch, newest first, behind the firing `after`, as the index shows them."""
         rest, start = behind("gsi1sk", after, newest_first=True)
-        of_schedule = {":made": _made(schedule, "")["gsi1pk"], **start}
+        of_schedule = {":made": _place_of(schedule, "")["gsi1pk"], **start}
         items = self._query(f"gsi1pk = :made{rest}", of_schedule, page=PAGE, IndexName=INDEX, ScanIndexForward=False)
         return (msgspec.convert(item, Firing) for item in items)
 
@@ -214,7 +214,7 @@ def _place(tenant: str, schedule_id: str) -> str:
     return f"{tenant}#{schedule_id}"
 
 
-def _made(schedule: Schedule, key: str) -> dict[str, str]:
+def _place_of(schedule: Schedule, key: str) -> dict[str, str]:
     """Name the place of a firing in the index, among those of its schedule that made a batch."""
     return {"gsi1pk": f"FIRINGS#{schedule.schedule_id}", "gsi1sk": key}
 
