@@ -173,7 +173,7 @@ def test_files_that_come_while_a_batch_is_planned_belong_to_the_next_firing(turn
     assert played.close() == []
     first, second = map(played.versions, played.of_folder())
     assert first == [("a", "v1"), ("b", "v1"), ("c", "v1")]
-    assert sorted(second) == [("b", "v2"), ("d", "v1"), ("last", "v1")]
+    assert sorted(second) == [("b", "v2"), ("d", "v1"), ("end", "v1"), ("last", "v1")]
 
 
 def test_files_are_planned_in_memory_that_their_bytes_do_not_fill() -> None:
