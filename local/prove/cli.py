@@ -4,13 +4,15 @@ import argparse
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
 
+from batchyard.costs.prices import Prices
 from local.errors import LocalError, ParameterError, ProviderError
-from local.prove.choice import Place, choose
+from local.prove.choice import Choice, Place, choose
 from local.prove.lines import batches
 from local.prove.price import estimate, prices
 from local.prove.run import Run
@@ -20,7 +22,9 @@ from local.run.provider_check import complaint_of
 from local.signals import Stopped, raise_on_signals
 
 _YES, _NO = frozenset({"1", "true", "yes"}), frozenset({"", "0", "false", "no"})
+#: What was sent by the time of an error: first nothing, and then only what a look at the key and the address takes.
 _NOTHING: Final = "Nothing was sent."
+_LISTED: Final = "Only the provider's list of batches was asked for: no batch was made, and nothing is to be paid."
 
 
 def main(arguments: list[str] | None = None, host: Mapping[str, str] | None = None) -> int:
@@ -32,7 +36,7 @@ def main(arguments: list[str] | None = None, host: Mapping[str, str] | None = No
     except Stopped as stopped:
         return stopped.status
     except LocalError as error:
-        _say(f"{error} {_NOTHING}")
+        _say(str(error))
         return error.status
 
 
@@ -48,19 +52,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _prove(options: argparse.Namespace, host: Mapping[str, str]) -> int:
-    yes, as_json = _flag("YES", options.yes), _flag("JSON", options.json)
-    place = Place(options.bucket, options.role)
-    choice, run = choose(host, options.provider, options.model, place), secrets.token_hex(4)
-    jobs = batches(choice.asked, choice.profile.facts, run)
-    try:
-        known = prices(choice.profile.facts, choice.prices)
-    except ValueError as error:
-        raise ParameterError(f"BATCHYARD_PRICE_LIST is no list of prices: {error}. See docs/cost.md.") from error
-    found = estimate(jobs, choice.asked, known)
-    if complaint := complaint_of(choice.provider, _say):
-        raise ProviderError(complaint)
-    _say(f"{choice.name} ({choice.provider.url}): {choice.asked.model} at {choice.asked.url}. {found.sentence}")
-    _ask(yes=yes)
+    with _ending(_NOTHING):
+        yes, as_json = _flag("YES", options.yes), _flag("JSON", options.json)
+        place = Place(options.bucket, options.role)
+        choice, run = choose(host, options.provider, options.model, place), secrets.token_hex(4)
+        jobs = batches(choice.asked, choice.profile.facts, run)
+        known = _prices(choice)
+        found = estimate(jobs, choice.asked, known)
+    with _ending(_LISTED):
+        if complaint := complaint_of(choice.provider, _say):
+            raise ProviderError(complaint)
+        _say(f"{choice.name} ({choice.provider.url}): {choice.asked.model} at {choice.asked.url}. {found.sentence}")
+        _ask(yes=yes)
     with choice.client() as client:
         going = Run(choice.speak(client, LABEL), choice, found, _say)
         try:
@@ -68,6 +71,22 @@ def _prove(options: argparse.Namespace, host: Mapping[str, str]) -> int:
         finally:
             _show(going, as_json=as_json)
     return 1 if going.proof.failed else 0
+
+
+@contextmanager
+def _ending(words: str) -> Iterator[None]:
+    """End the text of an error with what was sent until then."""
+    try:
+        yield
+    except LocalError as error:
+        raise type(error)(f"{error} {words}") from error
+
+
+def _prices(choice: Choice) -> Prices:
+    try:
+        return prices(choice.profile.facts, choice.prices)
+    except ValueError as error:
+        raise ParameterError(f"BATCHYARD_PRICE_LIST is no list of prices: {error}. See docs/cost.md.") from error
 
 
 def _ask(*, yes: bool) -> None:

@@ -294,11 +294,14 @@ class PlayWorld(GatherWorld):
         if self.schedule_id is not None:
             self.seen |= self._said()
             requests.delete_schedule(self.memory, "default", self.schedule_id)
+        self.arrive("end", 1, "good")
         version = self.put_run("skip")
         self.machine.deliver(lambda: self.hear(version))
         self._settle()
         self._look_back()
         left = [f"the firing {firing.key} is left open" for firing in self.memory.gather_store.open_firings()]
+        if fire.id_of("default", "f", f"RUN {version}") not in {each.batch_id for each in self.of_folder()}:
+            left.append("the last RUN has made no batch")
         return [*self.wrongs(), *left, *self._once(), *self._apart()]
 
     def _settle(self) -> None:

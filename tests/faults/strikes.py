@@ -70,15 +70,15 @@ TOLD: Final[list[Strike]] = []
 
 
 def missed() -> list[Strike]:
-    """List the strikes of this test that struck nothing, if there are no others, or if a later one of their kind struck.
+    """List the strikes of this test that struck nothing, if none of their kind struck, or if a later one of it did.
 
     A test whose strikes strike nothing proves nothing: `conftest` fails it. One that strikes effect after effect, and goes on
-    past the last, has struck each of them.
+    past the last, has struck each of them. Strikes at random may come to nothing, but not all of them.
     """
     late = [each for each in TOLD if not each.struck]
     last = {(each.kind, each.after): max(map(_at, _like(each))) for each in TOLD if each.struck}
-    early = [each for each in late if each.sure and each.at < last.get((each.kind, each.after), 0)]
-    return late if len(late) == len(TOLD) else early
+    sure = [each for each in late if each.sure and each.at < last.get((each.kind, each.after), each.at + 1)]
+    return late if len(late) == len(TOLD) else sure
 
 
 def _like(strike: Strike) -> list[Strike]:

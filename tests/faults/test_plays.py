@@ -1,6 +1,6 @@
 """Random plays about a gather folder: every file is in exactly one batch that is sent, with the results of a run of its own.
 
-`make test` has 50 plays, always the same ones; `make faults` has as many new ones as WALKS says. A play that fails is played
+`make test` has 64 plays, always the same ones; `make faults` has as many new ones as WALKS says. A play that fails is played
 again without one step after the other, until only those are left that lead to the failure, and these are printed.
 """
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
     Move = Callable[[PlayWorld, random.Random], None]
 
-PLAYS: Final = 50
-STEPS: Final = 18
+PLAYS: Final = 64
+STEPS: Final = 24
 MOST_TRIES: Final = 200  # of a play that fails, with fewer steps
 #: What the schedule of a play asks for; None for a folder without one.
 SCHEDULES: Final[list[dict[str, Any] | None]] = [
-    None, {}, {"overlap": "queue"}, {"min_lines": 4}, {"start_at_lines": 3}, {"max_wait": 3_600, "min_lines": 50},
-    {"hours": "03:00-06:00"}, {"overlap": "queue", "start_at_bytes": 600},
+    None, {}, {"overlap": "queue"}, {"min_lines": 4}, {"start_at_lines": 2}, {"max_wait": 3_600, "min_lines": 50},
+    {"hours": "03:00-06:00"}, {"overlap": "queue", "start_at_bytes": 300},
 ]  # fmt: skip
-#: What must happen in three of the plays or more, or the plays prove less than they say.
+#: What must happen in five of the plays or more, or the plays prove less than they say.
 WANTED: Final = (
     "refused", "refused for money", "retry refused", "retried", "cancelled before it began", "cancelled while it ran",
     "replaced", "deleted", "set aside", "told twice", "at once", "at once, amid claims", "caught up", "struck",
     "schedule: made", "schedule: nothing", "schedule: too little", "schedule: overlap", "schedule: early", "schedule: waits",
     "schedule: hours", "listed in parts",
 )  # fmt: skip
-ENOUGH: Final = 3
+ENOUGH: Final = 5
 
 
 class Play(NamedTuple):

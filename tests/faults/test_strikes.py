@@ -32,6 +32,15 @@ def test_strikes_may_go_on_past_the_last_effect_but_miss_none_before() -> None:
     TOLD.remove(earlier)
 
 
+def test_a_kind_that_never_strikes_is_missed_though_another_does() -> None:
+    strike_two_effects(Strike("kill", 1))
+    late = [Strike("fail", at) for at in (50, 60)] + [Strike("kill", 70, after=True)]
+    for each in late:
+        strike_two_effects(each)
+    assert missed() == late
+    TOLD.clear()
+
+
 def test_a_strike_at_random_may_come_to_nothing_but_not_all_of_them() -> None:
     idle, struck = Strike("kill", 0, sure=False), Strike("kill", 1, sure=False)
     Strikes(idle)

@@ -140,7 +140,7 @@ def _content(body: dict[str, Any]) -> tuple[str | None, str | None, Any]:
     if isinstance(choices, list) and choices:
         first = choices[0]
         message = first.get("message") or {}
-        return message.get("content") or first.get("text"), first.get("finish_reason"), None
+        return message.get("content") or first.get("text"), first.get("finish_reason") or first.get("stop_reason"), None
     if isinstance(body.get("output"), list):
         parts = [part for item in body["output"] for part in item.get("content") or [] if isinstance(part, dict)]
         text = "".join(part.get("text") or "" for part in parts if part.get("type") == "output_text")
@@ -155,9 +155,9 @@ def _content(body: dict[str, Any]) -> tuple[str | None, str | None, Any]:
 
 def _native(body: dict[str, Any]) -> tuple[str | None, str | None, Any]:
     """Read an answer in a shape of Amazon Bedrock's own, if it has one."""
-    from .tables import native  # noqa: PLC0415 - only where no other shape fits
+    from .tables import shapes  # noqa: PLC0415 - only where no other shape fits
 
-    said = native.said_in(body)
+    said = shapes.said_in(body)
     return (said.text, said.stop_reason, None) if said else (None, None, None)
 
 
@@ -177,7 +177,7 @@ def _error(error: dict[str, Any]) -> AnswerError:
 def _cost(body: dict[str, Any], rates: Rates | None) -> float | None:
     if rates is None:
         return None
-    from .tables.answers import tokens_of  # noqa: PLC0415 - only where a price is known
+    from .tables.shapes import tokens_of  # noqa: PLC0415 - only where a price is known
 
     sent, _, got = tokens_of(body)
     return None if sent is None and got is None else rates.cost(body.get("model"), sent or 0, got or 0)

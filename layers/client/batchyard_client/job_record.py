@@ -1,7 +1,6 @@
 """What a command remembers of its work, so that the same command takes up the same upload and the same batch."""
 
 import hashlib
-import json
 from typing import Any, Final
 
 import msgspec
@@ -11,28 +10,6 @@ from .home import Home
 
 KEY_LETTERS: Final = 40  # of a SHA-256 in hex
 MARK: Final = "batchyard-client"  # the key in a batch's metadata, by which a batch is found whose id was never kept
-
-
-#: Takes any number, whatever its size.
-_CHECK: Final = msgspec.json.Decoder(float_hook=str)
-
-
-def as_it_stands(text: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Read JSON of a recipe: a number that would be written otherwise, as `-0` or `0.10`, is kept as its text.
-
-    Raises msgspec.DecodeError, UnicodeError.
-    """
-    _CHECK.decode(text)  # Python's reader takes more than JSON
-    return json.loads(text, parse_float=_number, parse_int=_number)
-
-
-def _number(text: str) -> object:
-    raw = text.encode()
-    try:
-        value = msgspec.json.decode(raw)
-    except msgspec.DecodeError:  # beyond what a number of this machine holds
-        return msgspec.Raw(raw)
-    return value if msgspec.json.encode(value) == raw else msgspec.Raw(raw)
 
 
 class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +40,10 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     #: The estimate in US dollars, if there was one.
     estimate_usd: float | None = None
     batch_id: str | None = None
+
+
+#: Takes any number, whatever its size.
+_DECODER: Final = msgspec.json.Decoder(JobRecord, float_hook=str)
 
 
 def stem_of(base_url: str, digest: str, options: dict[str, Any]) -> str:
@@ -105,12 +86,22 @@ class JobRecords:
     def _read(self, name: str) -> JobRecord | None:
         data = self._home.read(name)
         try:
-            return None if data is None else msgspec.convert(as_it_stands(data), JobRecord)
+            return None if data is None else _record(data)
         except msgspec.DecodeError as error:
             path = self._home.path(name)
             raise UsageFault(
                 f"{path} cannot be read. Look with `batchyard list` for the batch, then remove it."
             ) from error
+
+
+def _record(data: bytes) -> JobRecord:
+    """Read a record; a recipe is read as it was, for the same requests again. Raises msgspec.DecodeError."""
+    found = _DECODER.decode(data)
+    if found.recipe is None:
+        return found
+    from .tables.cells import as_it_stands  # noqa: PLC0415 - only where rows became requests
+
+    return msgspec.structs.replace(found, recipe=as_it_stands(data)["recipe"])
 
 
 def _named(batch_id: str) -> str:

@@ -127,6 +127,11 @@ def test_quiet_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "in.csv", *PROMPT, "--schema", "none.json"], 2, "--schema none.json cannot be read"),
         (["run", "in.csv", *PROMPT, "--schema", "list.json"], 2, "--schema list.json is no JSON object"),
         (["run", "in.csv", *PROMPT, "--body", "list.json"], 2, "--body list.json is no JSON object"),
+        (
+            ["run", "in.csv", *PROMPT, "--body", "long.json"],
+            2,
+            "--body long.json has an integer of more than 4,300 digits.",
+        ),
         (["run", "in.csv", *PROMPT, "--accept", "[1]"], 2, "--accept is no JSON object"),
         (["run", "in.csv", *PROMPT, "--metadata", "a"], 2, "--metadata takes NAME=VALUE"),
         (["run", "in.csv", *PROMPT, "--wrong"], 2, "No such option"),
@@ -141,6 +146,7 @@ def test_a_fault_is_a_sentence_with_the_status_of_its_kind(
 ) -> None:
     table()
     Path("list.json").write_text("[1]\n")
+    Path("long.json").write_text(f'{{"a": [{"1" * 4_301}]}}\n')
     Path("bad.jsonl").write_text('{"text": "a"}\n')
     assert main(arguments) == status
     told = capsys.readouterr()

@@ -178,6 +178,14 @@ def test_a_schedule_is_changed_by_what_is_named(made: MemoryServices, capsys: py
     assert said(capsys, "change", "weekly", "--overlap", "queue", "-q").strip() == schedule_id
     assert main(["schedule", "change", "weekly"]) == 2
     assert "Name what is to change" in capsys.readouterr().err
+    for option, member in (
+        ("--hours=02:00-03:00", "hours"),
+        ("--max-cost=7", "max-cost-usd"),
+        ("--window=7d", "completion-window"),
+    ):
+        assert main(["schedule", "change", "weekly", option, "--unset", member]) == 2
+        assert f"--unset {member.replace('-', '_')} is named beside a value" in capsys.readouterr().err
+    assert json.loads(said(capsys, "show", "weekly", "--json"))["hours"] is None
     assert main(["schedule", "change", "weekly", "--unset", "endpoint"]) == 3
     assert "endpoint" in capsys.readouterr().err
     assert [*made.schedule_clock.times.values()] == [("rate(7 days)", "Europe/Berlin")]

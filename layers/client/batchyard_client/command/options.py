@@ -10,11 +10,13 @@ from batchyard_client.asked import READING, RECIPE
 from batchyard_client.errors import UsageFault
 from batchyard_client.front import Front, open_front
 from batchyard_client.inputs import Input, named_input
-from batchyard_client.job_record import as_it_stands
 from batchyard_client.screen import choose_screen
 from batchyard_client.sending import Options
 
 FILES: Final = ("body", "schema")  # options that name a JSON file
+_TOO_LONG: Final = (
+    "Integer value out of range"  # msgspec of an integer of more than 4,300 digits, and of no other number
+)
 
 
 def front_of(asked: Mapping[str, Any]) -> Front:
@@ -49,6 +51,8 @@ def options_of(asked: Mapping[str, Any]) -> Options:
 
 
 def _json_file(path: str, option: str) -> dict[str, Any]:
+    from batchyard_client.tables.cells import as_it_stands  # noqa: PLC0415 - only where there is a table
+
     try:
         return _json_text(Path(path).read_bytes(), f"{option} {path}", as_it_stands)
     except OSError as error:
@@ -59,6 +63,10 @@ def _json_text(text: bytes, name: str, read: Callable[[bytes], Any] = msgspec.js
     try:
         found = read(text)
     except (msgspec.DecodeError, UnicodeError) as error:
+        if str(error).startswith(_TOO_LONG):
+            raise UsageFault(
+                f"{name} has an integer of more than 4,300 digits. Write it shorter, or as a text."
+            ) from error
         raise UsageFault(f"{name} is no JSON: {error}.") from error
     if not isinstance(found, dict):
         raise UsageFault(f"{name} is no JSON object. Write {{…}} around its members.")

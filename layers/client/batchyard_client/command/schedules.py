@@ -56,7 +56,10 @@ def change(named: str, asked: Mapping[str, Any]) -> int:
         given["name"] = asked["name"]
     if asked["source"] is not None:
         given["input"] = _input(asked["source"])
-    given |= {member.replace("-", "_"): None for member in asked["unset"]}
+    unset = {member.replace("-", "_"): None for member in asked["unset"]}
+    if twice := sorted(given.keys() & unset.keys()):
+        raise UsageFault(f"--unset {twice[0]} is named beside a value of {twice[0]}. Leave one of the two out.")
+    given |= unset
     if not given:
         raise UsageFault("Name what is to change, as --hours 22:00-06:00 or --unset hours.")
     front = front_of(asked)

@@ -11,7 +11,8 @@ import msgspec
 
 from batch_client import decode_mended
 
-from ..tables.answers import error_of, found_in
+from ..tables.answers import error_of
+from ..tables.shapes import found_in
 from .markup import Markup, element, joined
 
 #: A request line, or None where it is not at hand, and its result line; with the number of the line where it is known.
@@ -70,7 +71,7 @@ def _outcome(result: Mapping[str, Any], url: object = None) -> tuple[object, str
     """Return the answer of a result, what became of its request, and what is wrong."""
     body = _inner(_inner(result, "response"), "body")
     fine = bool(body) and not body.get("error")
-    answer, reason, refusal = found_in(str(url or _likely_url(body)), body) if fine else (None, None, None)
+    answer, reason, refusal = found_in(str(url or ""), body) if fine else (None, None, None)
     if (error := error_of(result)) is not None:
         return answer, "failed", error
     if refusal is not None:
@@ -121,14 +122,6 @@ def _asked(body: Mapping[str, Any]) -> str:
         if isinstance(rest.get(name), str):
             said.append(f"{name}: {rest.pop(name)}")
     return "\n\n".join([*said, _plain(rest)])
-
-
-def _likely_url(body: Mapping[str, Any]) -> str:
-    if "choices" in body:
-        return "/v1/chat/completions"
-    if body.get("type") == "message":
-        return "/v1/messages"
-    return "/v1/responses" if isinstance(body.get("output"), list) else ""
 
 
 def _plain(value: object) -> str:

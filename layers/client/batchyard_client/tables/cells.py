@@ -48,6 +48,28 @@ def _number(text: str) -> float:
 DECODE: Final = msgspec.json.Decoder(float_hook=_number).decode
 
 
+#: Takes any number, whatever its size.
+_CHECK: Final = msgspec.json.Decoder(float_hook=str)
+
+
+def as_it_stands(text: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Read JSON of a recipe: a number that would be written otherwise, as `-0` or `0.10`, is kept as its text.
+
+    Raises msgspec.DecodeError, also for an integer of more than 4,300 digits, and UnicodeError.
+    """
+    _CHECK.decode(text)  # Python's reader takes more than JSON
+    return json.loads(text, parse_float=_raw, parse_int=_raw)
+
+
+def _raw(text: str) -> object:
+    raw = text.encode()
+    try:
+        value = msgspec.json.decode(raw)
+    except msgspec.DecodeError:  # beyond what a number of this machine holds
+        return msgspec.Raw(raw)
+    return value if msgspec.json.encode(value) == raw else msgspec.Raw(raw)
+
+
 def name_twice(value: object, text: bytes) -> str | None:
     """Return a name that stands twice in one object of a JSON text, whose value readers would lose; None if none does."""
     if _names(value) == sum(map(bool, _STRING.findall(text))):

@@ -35,6 +35,15 @@ def _of_converse(body: Mapping[str, Any]) -> list[Said] | None:
     return [_said(body.get("stopReason"), said, (SOUND_ARGUMENTS,) * len(calls), other=other)]
 
 
+def _of_choices(body: Mapping[str, Any]) -> list[Said]:
+    """Read choices as chat completions have them; DeepSeek's and Mistral's end with a `stop_reason`."""
+    reasons = [text_of(member_of(each, "stop_reason")) for each in items_of(body["choices"])]
+    return [
+        said if said.finish_reason or not told else said._replace(finish_reason=told, in_chat=STOP_REASONS.get(told))
+        for said, told in zip(of_choices(body), reasons or [""], strict=True)
+    ]
+
+
 def _of_message(body: Mapping[str, Any]) -> list[Said] | None:
     return of_message(body) if isinstance(body.get("content"), list) else None
 
@@ -68,6 +77,6 @@ def _said(reason: object, said: str, arguments: tuple[str, ...] = (), *, other: 
 
 
 _BY_MEMBER: Final[dict[str, Callable[[Mapping[str, Any]], list[Said] | None]]] = {
-    "output": _of_converse, "choices": of_choices, "content": _of_message, "generation": _of_llama, "results": _of_titan,
+    "output": _of_converse, "choices": _of_choices, "content": _of_message, "generation": _of_llama, "results": _of_titan,
     "outputs": _of_mistral,
 }  # fmt: skip

@@ -115,8 +115,11 @@ def test_what_differs_from_the_row_is_named_fact_by_fact(
     assert facts_of(proof, "differs") == {"lookup"}, "the row says that nothing finds a lost create"
 
 
-def asked_only_for_lists(emulator: Emulator) -> bool:
-    return {call["operation"] for call in emulator.admin("/calls")["data"]} == {"listBatches"}
+LISTED = "Only the provider's list of batches was asked for: no batch was made, and nothing is to be paid."
+
+
+def asked_for(emulator: Emulator) -> list[str]:
+    return [call["operation"] for call in emulator.admin("/calls")["data"]]
 
 
 def test_nothing_but_a_list_is_asked_of_the_service_before_a_person_has_said_yes(
@@ -126,7 +129,17 @@ def test_nothing_but_a_list_is_asked_of_the_service_before_a_person_has_said_yes
     told = capsys.readouterr()
     assert "at most $" in told.err
     assert "YES=1" in told.err
-    assert asked_only_for_lists(emulator)
+    assert told.err.endswith(f"{LISTED}\n")
+    assert asked_for(emulator) == ["listBatches"]
+    assert emulator.admin("/ledger")["data"] == []
+
+
+def test_a_setting_that_is_wrong_is_told_before_anything_is_asked_for(
+    emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--model", "gpt-4.1-nano", "--yes", "maybe"], host_of(emulator)) == 2
+    assert "Nothing was sent." in capsys.readouterr().err
+    assert emulator.admin("/calls")["data"] == []
 
 
 class Terminal(io.StringIO):
@@ -139,8 +152,9 @@ def test_a_person_who_says_anything_but_yes_spends_nothing(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
     assert main(["--model", "gpt-4.1-nano"], host_of(emulator)) == 2
-    assert "You did not say yes. Nothing was sent." in capsys.readouterr().err
-    assert asked_only_for_lists(emulator)
+    assert f"You did not say yes. {LISTED}" in capsys.readouterr().err
+    assert asked_for(emulator) == ["listBatches"]
+    assert emulator.admin("/ledger")["data"] == []
 
 
 def test_a_create_whose_answer_is_lost_is_found_and_never_made_again(
@@ -160,9 +174,9 @@ def test_a_key_that_is_refused_is_told_before_a_price_and_before_anything_runs(
     assert main(["--model", "gpt-4.1-nano", "--yes", "1"], host) == 1
     assert main(["--model", "gpt-4.1-nano"], host) == 1
     told = capsys.readouterr()
-    assert told.err.count(f"{emulator.url} refused PROVIDER_API_KEY (HTTP 401). Nothing was sent.\n") == 2
+    assert told.err.count(f"{emulator.url} refused PROVIDER_API_KEY (HTTP 401). {LISTED}\n") == 2
     assert "$" not in told.err
-    assert asked_only_for_lists(emulator)
+    assert asked_for(emulator) == ["listBatches", "listBatches"], "once by each command"
     assert emulator.admin("/ledger")["data"] == []
 
 

@@ -45,6 +45,14 @@ def gpt(reason: str, text: str) -> dict[str, Any]:
     return {"choices": [{"finish_reason": reason, "message": {"content": text}}]}
 
 
+def deepseek(reason: str, text: str) -> dict[str, Any]:
+    return {"choices": [{"stop_reason": reason, "text": text}]}
+
+
+def mistral_large(reason: str, text: str) -> dict[str, Any]:
+    return {"choices": [{"stop_reason": reason, "message": {"role": "assistant", "content": text}}]}
+
+
 def why_not(body: object, **option: Any) -> str | None:
     return verdict.why_not(msgspec.convert(option, rules.Accept), URL, line(body))
 
@@ -52,6 +60,7 @@ def why_not(body: object, **option: Any) -> str | None:
 KINDS = [
     (converse, "end_turn", "max_tokens"), (claude, "end_turn", "max_tokens"), (llama, "stop", "length"),
     (titan, "FINISH", "LENGTH"), (mistral, "stop", "length"), (gpt, "stop", "length"),
+    (deepseek, "stop", "length"), (mistral_large, "stop", "length"),
 ]  # fmt: skip
 
 

@@ -35,9 +35,17 @@ GPT = {
     "choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 3, "completion_tokens": 4},
 }
+DEEPSEEK = {
+    "choices": [{"text": "yes", "stop_reason": "stop"}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 4},
+}
+MISTRAL = {
+    "choices": [{"message": {"content": "yes"}, "stop_reason": "length"}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 4},
+}
 SHAPES = [
     (converse("end_turn", THOUGHT, "y", "es"), "end_turn"),
-    (CLAUDE, "end_turn"), (LLAMA, "stop"), (TITAN, "FINISH"), (GPT, "stop"),
+    (CLAUDE, "end_turn"), (LLAMA, "stop"), (TITAN, "FINISH"), (GPT, "stop"), (DEEPSEEK, "stop"), (MISTRAL, "length"),
 ]  # fmt: skip
 
 
@@ -96,11 +104,19 @@ def test_tokens_of_the_cache_are_counted_and_the_url_says_the_model() -> None:
         {"results": [{"x": 1}]},
         {"results": 5},
         {"output": "t"},
+        {"content": "t", "stop_reason": "x"},
+        {"content": [{"text": "t"}]},
+        {"choices": [{"delta": "t"}]},
         {"a": 1},
     ],
 )
 def test_a_body_of_another_shape_is_shown_as_it_is(body: dict[str, Any]) -> None:
     assert str(read(body)[0]).startswith("{")
+
+
+def test_an_answer_without_a_choice_says_nothing() -> None:
+    assert read({"choices": []})[:3] == (None, None, None)
+    assert shown(1, (None, line(1, {"choices": []}))).state == "empty"
 
 
 @pytest.mark.parametrize("usage", [{"inputTokens": "3"}, {"inputTokens": True}, [], 7, {"outputTokens": None}])
