@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 
 from .errors import TableError, UnreadableTable
 from .packages import pyarrow
-from .records import hash_of_blocks
-from .table import BLOCK_BYTES, BLOCK_ROWS, Block, Table, repeated
+from .table import BLOCK_BYTES, BLOCK_ROWS, Block, Table, hash_of_blocks, repeated
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the zone is that of the column
 _UTC: Final = ZoneInfo("UTC")

@@ -10,10 +10,9 @@ from .delimited import TAB, DelimitedTable
 from .errors import TableError
 from .json_table import ArrayTable, LinesTable
 from .packing import SUFFIXES
-from .records import RecordsTable
 from .s3 import SCHEME, S3Object
 from .sources import LocalFile, Source
-from .table import Table
+from .table import RecordsTable, Table
 
 Format = Literal["csv", "tsv", "parquet", "arrow", "jsonl", "json"]
 #: Which format the end of a name tells.

@@ -137,7 +137,9 @@ def run_schedule(
 ) -> dict[str, Any]:
     """Fire a schedule now, beside its times, and show the firing; its batch is made a moment later."""
     schedule = own(services, tenant, schedule_id)
-    key = key_of(services.now(), f"run-{secrets.token_hex(8)}")
+    moment = services.clock()
+    # with milliseconds: firings are listed by their keys, and two may be in one second
+    key = key_of(int(moment), f"run-{int(moment % 1 * 1_000):03}-{secrets.token_hex(8)}")
     if idempotency_key is not None:
         token = _id_of(tenant, f"{schedule_id}\0run\0{idempotency_key}")
         key = services.idempotency_store.remember(token, FirstUse(key, schedule_id), services.now() + KEPT).batch_id

@@ -317,6 +317,17 @@ def test_a_run_by_hand_is_begun_and_made_by_the_function_and_counts_for_no_time_
     assert f"the batch {first} has not ended" in last["reason"]
 
 
+def test_what_ran_in_one_second_is_listed_the_newest_first(services: MemoryServices) -> None:
+    schedule_id, ids = made(services, schedule="rate(1 day)")["id"], []
+    for number in range(5):
+        services.now_is = NOW + number / 10
+        requests.run_schedule(services, "default", schedule_id)
+        ids.append(trigger(services, services.trigger_function.invoked[-1]) or "")
+        services.batch_store.batches[ids[-1]] = replace(services.batch_store.batch(ids[-1]), status="completed")
+    listed = requests.schedule_batches(services, "default", schedule_id, None, None)["data"]
+    assert [each["id"] for each in listed] == ids[::-1]
+
+
 def test_a_budget_that_is_spent_refuses_the_batch_and_tells_why(services: MemoryServices) -> None:
     give(services, 1)
     spend(services, 2)

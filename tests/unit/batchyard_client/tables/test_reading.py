@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from batchyard_client.tables import ChangedTable, Table, TableError, format_of, read
-from batchyard_client.tables.records import RecordsTable
+from batchyard_client.tables.table import RecordsTable
 
 
 @pytest.mark.parametrize(
