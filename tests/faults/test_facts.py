@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,12 +11,12 @@ from batch_client import PROFILES, Facts, Profile
 from batchyard.domain.stopping import OVERTIME
 from tests.faults.checker import ATTEMPTS
 from tests.faults.provider import Fate
-from tests.faults.strikes import Strike
+from tests.faults.strikes import KINDS, Strike, some
 from tests.faults.struck import StruckWorld
 from tests.faults.test_token_limits import DAY, FORTY, side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     Odd = Callable[..., StruckWorld]
 
@@ -27,10 +27,10 @@ TWELVE = FORTY[:12]
 def odd(monkeypatch: pytest.MonkeyPatch) -> Odd:
     """Make worlds whose provider has these facts."""
 
-    def make(**facts: object) -> StruckWorld:
+    def make(settings: Mapping[str, Any] | None = None, /, **facts: object) -> StruckWorld:
         row = Profile(name="odd", facts=Facts(source="made up, 2026", **facts))  # type: ignore[arg-type]  # each fact has its own type
         monkeypatch.setitem(PROFILES, "odd", row)
-        return StruckWorld(provider_profile="odd", max_requests_per_shard=3)
+        return StruckWorld(provider_profile="odd", max_requests_per_shard=3, **(settings or {}))
 
     return make
 
@@ -103,10 +103,12 @@ def test_what_expires_with_nothing_goes_again_in_smaller_parts_whatever_is_struc
         assert world.record(world.cases[0].batch_id)["counts"]["completed"] == 3
 
 
-@pytest.mark.parametrize("kind", ["kill", "fail", "overtake"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_line_is_in_more_lost_batches_than_it_has_tries_whatever_is_struck(odd: Odd, kind: str) -> None:
+    looks = {"poll_floor_seconds": DAY // 4, "poll_ceiling_seconds": DAY}  # a few a day, for each is alike
+
     def struck(at: int | None) -> StruckWorld:
-        world = odd(after_expiry="nothing", after_cancel="nothing", progress="none")
+        world = odd(looks, after_expiry="nothing", after_cancel="nothing", progress="none")
         world.provider.fates = [Fate("expired", seconds=DAY, share=0.0)] * 100
         world.strikes.due = None if at is None else Strike(kind, at)
         world.upload(TWELVE[:3])
@@ -114,7 +116,8 @@ def test_no_line_is_in_more_lost_batches_than_it_has_tries_whatever_is_struck(od
         world.finish(calm=False)
         return world
 
-    for at in (None, *range(0, struck(None).strikes.count, 29)):
+    assert [len(made.custom_ids) for made in struck(None).provider.made.values()] == [3, 1, 1, 1, 1, 1, 1]
+    for at in (None, *some(range(struck(None).strikes.count), kind, after=False, every=11)):
         world = struck(at)
         where = f"at effect {at}: {world.strikes.struck}"
         assert world.wrongs() == [], where

@@ -24,7 +24,7 @@ from .packing import pays_off
 from .screen import usd_words
 from .service import View
 from .uploading import Upload
-from .watching import estimate_words, refused_words, usd_of, would_run
+from .watching import FIRST_PAUSE, estimate_words, refused_words, usd_of, would_run
 
 ESTIMATE_SECONDS: Final = 900.0  # after which a batch is created without an estimate
 OURS: Final = ("on_invalid", "max_cost_usd", "accept", "provider")  # members that only Batchyard knows
@@ -223,12 +223,12 @@ class Sending:
     def _dry_run(self, record: JobRecord, found: Digest) -> View:
         """Have the batch checked and estimated, and tell the estimate."""
         front = self._front
-        ends = time.monotonic() + ESTIMATE_SECONDS
+        ends, pause = time.monotonic() + ESTIMATE_SECONDS, 0.05  # seconds, for a small input is estimated soon
         with front.screen.bar("Estimating", None) as bar:
             view = front.patience.run(lambda: front.service.estimate(record.key, self._members(record, found)))
             look = partial(front.service.retrieve, view.id)
             while not view.ended and time.monotonic() < ends:
-                front.sleep(0.5)
+                front.sleep(pause := min(2 * pause, FIRST_PAUSE))
                 view = front.patience.run(look)
                 bar.show(view.counts.total, None)
         if view.status == "failed":
