@@ -1,6 +1,6 @@
 """How much must wait in a folder before a schedule gathers it, and how much, or how long, starts a batch between its times."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -9,13 +9,11 @@ from batchyard.adapters.stores.schedule_record import Schedule
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request
 from batchyard.domain.numbers import DAY, MINUTE
-from batchyard.domain.step import TIME_TO_END, OutOfTime
-from batchyard.gathering.waiting import LONGEST_COUNT, LONGEST_LISTING, Waiting, look, rests
+from batchyard.gathering.waiting import Waiting, look, rests
 from batchyard.services import Services
 
 LARGEST: Final = 10**15
 LONGEST_WAIT: Final = 60 * DAY
-LONGEST_LOOK: Final = LONGEST_LISTING + LONGEST_COUNT + 2 * TIME_TO_END  # seconds; the batch is begun behind it
 EARLY: Final = ("start_at_lines", "start_at_bytes", "max_wait")  # they start a batch between the times of the clock
 
 
@@ -35,6 +33,11 @@ class Thresholds(msgspec.Struct, frozen=True, omit_defaults=True):
     def counts_lines(self) -> bool:
         """Tell whether lines must be counted, for which the files are read."""
         return self.min_lines is not None or self.start_at_lines is not None
+
+    @property
+    def asks_least(self) -> bool:
+        """Tell whether a firing of the clock with too little makes no batch, for which what waits is counted."""
+        return self.min_lines is not None or self.min_bytes is not None
 
     @property
     def may_start(self) -> bool:
@@ -80,16 +83,14 @@ class Held(NamedTuple):
     for_good: bool
 
 
-def too_few(services: Services, schedule: Schedule, seconds_left: Callable[[], float]) -> Held | None:
+def too_few(services: Services, schedule: Schedule) -> Held | None:
     """Say that less waits than a firing of the clock asks for, and how much; None if enough waits, or waits for too long.
 
-    While lines are still being counted, the firing waits for that. Raises OutOfTime where a look may take longer than is left.
+    While lines are still being counted, the firing waits for that.
     """
     asked = of(schedule)
     if asked.min_lines is None and asked.min_bytes is None:
         return None
-    if seconds_left() < LONGEST_LOOK:
-        raise OutOfTime
     found = _look(services, schedule, asked)
     if _too_long(services, asked, found):
         return None
