@@ -6,6 +6,7 @@ import pytest
 
 from batchyard.adapters.bucket import InboxPage
 from batchyard.domain.numbers import HOUR, MINUTE
+from batchyard.domain.step import TIME_TO_END
 from batchyard.schedules.trigger import trigger
 from batchyard.schedules.upkeep import UNDER_WAY
 from tests.fakes.bucket import MemoryBucket
@@ -18,7 +19,7 @@ def leave_a_firing(stack: Stack) -> None:
     stack.services.wait(HOUR)
     stack.hours += 1
     event = {**stack.whose, "scheduled_at": "2026-09-21T15:13:20Z"}
-    assert trigger(stack.services, event, lambda: 60.0) is None
+    assert trigger(stack.services, event, lambda: TIME_TO_END - 1) is None
     assert stack.services.schedule_store.known[stack.schedule_id].open is not None
 
 
