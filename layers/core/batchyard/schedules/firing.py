@@ -14,7 +14,6 @@ from batchyard.adapters.stores.schedule_record import ENDED, MADE_OF, MAKING, WA
 from batchyard.domain import nesting
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.numbers import DAY, HOUR, MINUTE
-from batchyard.domain.step import OutOfTime
 from batchyard.observability import logger
 from batchyard.schedules import expression, thresholds
 from batchyard.schedules.making import make
@@ -26,8 +25,6 @@ SKIP, QUEUE = "skip", "queue"
 LATE: Final = HOUR // 4
 # Two times of a schedule are a minute apart at least. What is told with less between is the same time, told otherwise.
 APART: Final = MINUTE
-# To list a folder and to count its lines takes nine minutes at most; behind that the batch is begun.
-TIME_TO_COUNT: Final = 11 * MINUTE
 TRIES: Final = 5  # in a row that another worker may be faster
 
 
@@ -127,9 +124,7 @@ def go_on(services: Services, schedule: Schedule, seconds_left: Callable[[], flo
         return _make_batch(services, schedule, firing, seconds_left)
     firing, held = _hold(services, schedule, firing)
     if held is None and firing.by_clock:
-        if thresholds.of(schedule).asks_least and seconds_left() < TIME_TO_COUNT:
-            raise OutOfTime
-        held = thresholds.too_few(services, schedule)
+        held = thresholds.too_few(services, schedule, seconds_left)
     if held is None:
         content = nesting.encode({name: getattr(schedule, name) for name in MADE_OF})
         store.make(schedule, firing, content)

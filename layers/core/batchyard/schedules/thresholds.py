@@ -1,6 +1,6 @@
 """How much must wait in a folder before a schedule gathers it, and how much, or how long, starts a batch between its times."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -9,7 +9,8 @@ from batchyard.adapters.stores.schedule_record import Schedule
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request
 from batchyard.domain.numbers import DAY, MINUTE
-from batchyard.gathering.waiting import Waiting, look, rests
+from batchyard.domain.step import OutOfTime
+from batchyard.gathering.waiting import LONGEST_LOOK, Waiting, count_waiting, rests
 from batchyard.services import Services
 
 LARGEST: Final = 10**15
@@ -33,11 +34,6 @@ class Thresholds(msgspec.Struct, frozen=True, omit_defaults=True):
     def counts_lines(self) -> bool:
         """Tell whether lines must be counted, for which the files are read."""
         return self.min_lines is not None or self.start_at_lines is not None
-
-    @property
-    def asks_least(self) -> bool:
-        """Tell whether a firing of the clock with too little makes no batch, for which what waits is counted."""
-        return self.min_lines is not None or self.min_bytes is not None
 
     @property
     def may_start(self) -> bool:
@@ -83,15 +79,17 @@ class Held(NamedTuple):
     for_good: bool
 
 
-def too_few(services: Services, schedule: Schedule) -> Held | None:
+def too_few(services: Services, schedule: Schedule, seconds_left: Callable[[], float]) -> Held | None:
     """Say that less waits than a firing of the clock asks for, and how much; None if enough waits, or waits for too long.
 
-    While lines are still being counted, the firing waits for that.
+    While lines are still being counted, the firing waits for that. Raises OutOfTime where a look may take longer than is left.
     """
     asked = of(schedule)
     if asked.min_lines is None and asked.min_bytes is None:
         return None
-    found = _look(services, schedule, asked)
+    if seconds_left() < LONGEST_LOOK:
+        raise OutOfTime
+    found = _count(services, schedule, asked)
     if _too_long(services, asked, found):
         return None
     for unit, least in (("lines", asked.min_lines), ("bytes", asked.min_bytes)):
@@ -119,13 +117,13 @@ def counting(schedule: Schedule) -> str:
 def must_start(services: Services, schedule: Schedule) -> bool:
     """Tell whether so much waits, or for so long, that a batch begins between the times of the clock.
 
-    The files of a refused batch are left to the clock: else they would make a refused batch at every look, without end. A
-    look that cost much is followed by a rest.
+    The files of a refused batch are left to the clock: else they would make a refused batch at every count, without end. A
+    count that cost much is followed by a rest.
     """
     asked = of(schedule)
     if not asked.may_start or rests(services, schedule.schedule_id):
         return False
-    found = _look(services, schedule, asked, only_new=True)
+    found = _count(services, schedule, asked, only_new=True)
     return _too_long(services, asked, found) or any(
         start is not None and waits >= start
         for start, waits in ((asked.start_at_lines, found.lines), (asked.start_at_bytes, found.bytes))
@@ -136,8 +134,8 @@ def _too_long(services: Services, asked: Thresholds, found: Waiting) -> bool:
     return asked.max_wait is not None and found.since is not None and services.now() - found.since >= asked.max_wait
 
 
-def _look(services: Services, schedule: Schedule, asked: Thresholds, *, only_new: bool = False) -> Waiting:
-    return look(
-        services, schedule.input_prefix or "", count_lines=asked.counts_lines, only_new=only_new,
+def _count(services: Services, schedule: Schedule, asked: Thresholds, *, only_new: bool = False) -> Waiting:
+    return count_waiting(
+        services, schedule.input_prefix or "", with_lines=asked.counts_lines, only_new=only_new,
         watcher=schedule.schedule_id,
     )  # fmt: skip

@@ -9,14 +9,14 @@ from msgspec.structs import replace
 from batchyard.adapters.bucket import InboxPage
 from batchyard.api.batches import of_schedule
 from batchyard.domain.numbers import HOUR, MINUTE
-from batchyard.gathering import waiting
+from batchyard.gathering import line_counts
 from batchyard.gathering.fire import fire
 from batchyard.gathering.gather import take_up
-from batchyard.gathering.waiting import look, rests
+from batchyard.gathering.listing import walk
+from batchyard.gathering.waiting import LONGEST_LOOK, count_waiting, rests
 from batchyard.recovery.missed_firings import see_to_schedules
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.schedules import requests
-from batchyard.schedules.firing import TIME_TO_COUNT
 from batchyard.schedules.trigger import trigger
 from batchyard.schedules.upkeep import UNDER_WAY
 from tests.fakes.batches import NOW
@@ -177,7 +177,7 @@ def test_a_time_of_the_clock_waits_for_the_count_of_the_lines(monkeypatch: pytes
     stack = Stack(min_lines=4)
     stack.put(a=lines_of("a", 3), b=lines_of("b", 1))
     with monkeypatch.context() as patched:
-        patched.setattr(waiting, "LONGEST_COUNT", 0)  # there is no time for any
+        patched.setattr(line_counts, "LONGEST_COUNT", 0)  # there is no time for any
         assert stack.fire() is None
     assert stack.services.schedule_store.known[stack.schedule_id].waits_for == (
         f"the lines that wait in {FOLDER} are still being counted"
@@ -198,9 +198,9 @@ def test_what_waits_is_told_without_what_a_batch_has() -> None:
     stack.put(a=lines_of("a", 2))
     stack.fire()
     stack.put(b=lines_of("b", 4), c=b"")
-    found = look(stack.services, FOLDER, count_lines=True)
+    found = count_waiting(stack.services, FOLDER, with_lines=True)
     assert (found.files, found.lines, found.bytes) == (2, 4, len(lines_of("b", 4)))
-    assert look(stack.services, "gather/default/empty/", count_lines=True).since is None
+    assert count_waiting(stack.services, "gather/default/empty/", with_lines=True).since is None
 
 
 def crowded(monkeypatch: pytest.MonkeyPatch, seconds: int = 0, **members: Any) -> tuple[Stack, list[str]]:
@@ -259,9 +259,36 @@ def test_a_time_of_the_clock_waits_for_a_listing_that_takes_more_than_one_look(m
     assert shown["waits_for"] == f"the files that wait in {FOLDER} are still being listed"
     assert len(listed) == 130
     # So much waits, but behind the rest of the look there is no time to list the folder, too.
-    assert stack.sweep(seconds=TIME_TO_COUNT) is None
+    assert stack.sweep(seconds=LONGEST_LOOK) is None
     (left,) = stack.services.gather_store.open_firings()
     assert take_up(stack.services, left.tenant, left.name, left.batch_id, lambda: 900) is not None
     stack.services.wait(UNDER_WAY)
     assert stack.sweep() == left.batch_id
     assert stack.files(left.batch_id) == 1
+
+
+def test_a_firing_behind_one_that_was_left_looks_into_no_folder_that_it_has_no_time_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One telling of the clock goes on with the firing that was left, and begins the next: both look, and gather."""
+    stack = Stack(min_lines=2)
+    stack.put(a=lines_of("a", 1))
+    with monkeypatch.context() as patched:
+        patched.setattr(line_counts, "LONGEST_COUNT", 0)
+        assert stack.fire() is None  # it waits for the count
+    real = walk
+
+    def slow(*told: Any) -> Any:
+        found = real(*told)
+        stack.services.wait(5 * MINUTE)
+        return found
+
+    monkeypatch.setattr("batchyard.gathering.waiting.walk", slow)
+    began = stack.services.now() + HOUR
+    assert stack.fire() is None
+    assert "1 of at least 2 lines" in (stack.reason or "")
+    assert stack.services.now() - began == 5 * MINUTE  # one look, and none behind it
+    stack.put(b=lines_of("b", 1))
+    stack.services.wait(UNDER_WAY)
+    assert stack.files(stack.sweep()) == 2
+    assert stack.services.schedule_store.known[stack.schedule_id].open is None
