@@ -82,14 +82,18 @@ def own_folder(tenant: str, prefix: str) -> tuple[str, str]:
 
 def counted_lines(prefix: str) -> str:
     """Name the counts of the lines that wait in a gather folder."""
-    return f"work/waiting/plan/files-{hashlib.sha256(prefix.encode('utf-8', 'surrogatepass')).hexdigest()}.msgpack"
+    return _of_waiting(prefix, "")
 
 
 def watched(watcher: str) -> str:
     """Name what somebody who looks into a gather folder again and again keeps of the last look."""
-    return (
-        f"work/waiting/plan/files-{hashlib.sha256(watcher.encode('utf-8', 'surrogatepass')).hexdigest()}-look.msgpack"
-    )
+    return _of_waiting(watcher, "-look")
+
+
+def _of_waiting(whose: str, what: str) -> str:
+    # The name is that of a list of files in a plan: so the rights of who gathers, work/*/plan/files-*, hold for it.
+    digest = hashlib.sha256(whose.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"work/waiting/plan/files-{digest}{what}.msgpack"
 
 
 def result_of_file(tenant: str, batch_id: str, file: str, name: str) -> str:
