@@ -19,6 +19,7 @@ from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import CANCELLED, CANCELLED_AND_LOST, LEAVES_NOTHING, WAITED_FOR
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
+from batchyard.observability import logger
 from batchyard.shards.line_outcomes import AttemptOutcome
 from batchyard.shards.pauses import ENDLESS, SEE_TO_ACCOUNT, WANTS_OPERATOR, sentences
 from batchyard.shards.token_room import TOKENS
@@ -58,8 +59,8 @@ def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
         return _wait_for_operator(turn, ended, outcome)
     if not outcome.finished and _is_stall(turn, ended):
         after = _halved(turn, with_stall(ended))
-        if not stopped and _may_have_run(turn, ended):
-            after = with_lost(turn, after, outcome.untold, _no_answer(turn, after, outcome))
+        if not stopped:
+            after = charge_lost_lines(turn, after, _lost(turn, ended, outcome), _no_answer(turn, after, outcome))
     if stopped or not ended.unfinished:
         after = as_done(after, _told(turn, stopped) if ended.unfinished else None)
     elif not after.done and after.stalls >= turn.services.settings.max_attempts:
@@ -123,16 +124,21 @@ def had_its_window(end: End | None, ran: float, window: int) -> bool:
     return end is End.PARTIAL and ran >= WAITED_FOR * window
 
 
-def _may_have_run(turn: Turn, ended: Shard) -> bool:
-    """Tell whether lines without an answer may have been run, and billed, all the same."""
-    return ended.attempts[-1].end is End.WHOLE or (_loses_all(turn) and _ran_out(turn, ended))
+def _lost(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> set[int]:
+    """Return the ordinals of lines that may have been run, and billed, though no answer of theirs came.
+
+    Where an expiry leaves nothing, the word that a line never ran tells nothing either.
+    """
+    if _loses_all(turn) and _ran_out(turn, ended):
+        return {*outcome.unanswered, *outcome.unrun}
+    return set(outcome.unanswered) if ended.attempts[-1].end is End.WHOLE else set()
 
 
 def _no_answer(turn: Turn, shard: Shard, outcome: AttemptOutcome) -> BatchError:
     """Return the error of lines that got no answer in as many attempts as are allowed."""
     ran_out = shard.attempts[-1].end is End.PARTIAL and outcome.answers.tells(EXPIRED)
     code, most = EXPIRED if ran_out else "no_answer", turn.services.settings.max_attempts
-    return BatchError(code, f"The provider answered none of {most} attempts at this request.")
+    return BatchError(code, f"The provider gave no answer to this request in {most} attempts.")
 
 
 def save_stall(turn: Turn, stalled: Shard, reason: BatchError, wait: int = 0) -> Step:
@@ -155,46 +161,65 @@ def fail_lines(turn: Turn, after: Shard, reason: BatchError) -> Shard:
         return as_done(after, reason)
     lines = ShardLines.read(turn.services.bucket, after.batch_id, after.shard)
     left, rest = Unfinished.read(turn.services.bucket, after.unfinished_key, len(lines)), Unfinished.none()
-    for ordinal, tries in left.beyond(sent):
-        rest.add(ordinal, tries)
-    return _without(turn, after, lines, left.ordinals[:sent], rest, reason)
+    for line in left.beyond(sent):
+        rest.add(*line)
+    return _give_up(turn, after, lines, left.ordinals[:sent], rest, reason)
 
 
-def with_lost(turn: Turn, after: Shard, lost: "array[int] | None", reason: BatchError) -> Shard:
-    """Return a shard whose provider batch may have run lines and lost their answers: that costs each of them a try.
+def end_lost(turn: Turn) -> Step:
+    """Save that the provider does not know the attempt's batch any more: its lines go out again, or are given up."""
+    shard, stopped = turn.shard, turn.why_stopped()
+    logger.error("provider batch lost", batch_id=shard.batch_id, shard=shard.shard, attempt=turn.attempt.number)
+    ended = with_members(
+        with_attempt_members(shard, provider_status="lost", end=End.LOST, ended_at=turn.services.now()), file_id=None
+    )
+    if stopped:
+        return turn.end(ended, _told(turn, stopped))
+    reason = BatchError("no_answer", "The provider lost every batch of this request.")
+    turn.fence()
+    sent = Unfinished.read(turn.services.bucket, ended.unfinished_key, ended.lines).ordinals[: turn.attempt.lines]
+    return save_stall(turn, charge_lost_lines(turn, with_stall(ended), set(sent), reason), reason)
 
-    `lost` are their ordinals; None means all that were sent. A line without another try is an error. The turn is fenced.
+
+def charge_lost_lines(turn: Turn, after: Shard, lost: set[int], reason: BatchError) -> Shard:
+    """Count one more lost batch for each of these lines, by ordinal, write the count, and return the shard with it.
+
+    A line may be in as many as it may have tries, and is an error then, as are the lines that all of too many stalls in a
+    row sent. The turn is fenced.
     """
+    if not lost:
+        return after
     bucket, most = turn.services.bucket, turn.services.settings.max_attempts
     lines = ShardLines.read(bucket, after.batch_id, after.shard)
     left, rest, spent = Unfinished.read(bucket, after.unfinished_key, len(lines)), Unfinished.none(), array("I")
-    ran = set(left.ordinals[: after.attempts[-1].lines] if lost is None else lost)
-    for ordinal, tries in left.beyond(0):
-        if ordinal in ran and tries + 1 >= most:
+    in_vain = after.stalled_lines if after.stalls >= most else 0
+    for at, (ordinal, tries, before) in enumerate(left.beyond(0)):
+        if at < in_vain or (ordinal in lost and before + 1 >= most):
             spent.append(ordinal)
         else:
-            rest.add(ordinal, tries + (ordinal in ran))
+            rest.add(ordinal, tries, before + (ordinal in lost))
     if not rest:
         return as_done(after, reason)
     if spent:
-        return _without(turn, after, lines, spent, rest, reason)
-    return with_members(after, unfinished_key=_kept(turn, rest))
+        return _give_up(turn, after, lines, spent, rest, reason)
+    return with_members(after, unfinished_key=_keep_rest(turn, rest))
 
 
-def _kept(turn: Turn, rest: Unfinished) -> str:
+def _keep_rest(turn: Turn, rest: Unfinished) -> str:
+    """Write the lines that go on, and return the key of the list."""
     key = object_keys.attempt(*turn.shard.attempt_place, "behind.msgpack")
     turn.services.bucket.put(key, rest.pack())
     return key
 
 
-def _without(
+def _give_up(
     turn: Turn, after: Shard, lines: ShardLines, given_up: "array[int]", rest: Unfinished, reason: BatchError
 ) -> Shard:
     """Write the errors of lines that are given up, and return the shard with the rest."""
     codes, count = _write_errors(turn, after, lines, given_up, reason), len(given_up)
     ended = with_attempt_members(after, failed=count, runs=turn.shard.version)
     return with_members(
-        ended, unfinished=len(rest), unfinished_key=_kept(turn, rest), file_id=None, codes=codes,
+        ended, unfinished=len(rest), unfinished_key=_keep_rest(turn, rest), file_id=None, codes=codes,
         failed=after.failed + count, stalls=0, stalled_lines=0,
     )  # fmt: skip
 
