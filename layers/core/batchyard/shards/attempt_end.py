@@ -12,8 +12,9 @@ from typing import Final
 
 from batchyard.costs.usage import Usage
 from batchyard.domain import object_keys
-from batchyard.domain.attempt import Attempt, End
+from batchyard.domain.attempt import RAN, End
 from batchyard.domain.batch import BatchError, window_seconds
+from batchyard.domain.policy import OUTCOME_UNKNOWN
 from batchyard.domain.shard import Shard, as_done, with_attempt_members, with_members, with_stall
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import CANCELLED, CANCELLED_AND_LOST, LEAVES_NOTHING, WAITED_FOR
@@ -32,11 +33,14 @@ EXPIRED: Final = "batch_expired"  # the code of a line that never ran, as its pr
 def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, end: End, usage: Usage) -> Shard:
     """Return the shard with its attempt ended by this outcome, under the provider's own word."""
     shard, used = turn.shard, usage.most(turn.attempt.usage)
+    told = outcome.answers.told or turn.attempt.usage is not None  # then the tokens are those of the whole attempt
+    unmetered, lost = (0, 0) if told else (outcome.answers.unmetered, _count_lost(turn, end, outcome))
+    assumed = turn.attempt.estimate * min(unmetered + lost, turn.attempt.lines) // max(1, turn.attempt.lines)
     ended = with_attempt_members(
         shard, provider_status=status, end=end, ended_at=turn.services.now(), succeeded=len(outcome.output),
         failed=len(outcome.errors), transient=len(outcome.transient), strays=outcome.answers.strays, runs=outcome.runs,
-        mended=outcome.answers.mended, empty=outcome.answers.empty, unmetered=outcome.answers.unmetered,
-        not_accepted=outcome.not_accepted, usage=used, cost=turn.cost(used), assumed=_assumed(turn.attempt, outcome),
+        mended=outcome.answers.mended, empty=outcome.answers.empty, unmetered=unmetered, lost=lost,
+        not_accepted=outcome.not_accepted, usage=used, cost=turn.cost(used), assumed=assumed,
     )  # fmt: skip
     return with_members(
         ended, unfinished=len(outcome.unfinished), unfinished_key=outcome.key, file_id=None, codes=outcome.codes,
@@ -46,10 +50,16 @@ def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, end: En
     )  # fmt: skip
 
 
-def _assumed(attempt: Attempt, outcome: AttemptOutcome) -> int:
-    """Return what the unmetered answers were estimated at; nothing if the provider has told tokens of the whole attempt."""
-    told = attempt.usage is not None
-    return 0 if told else attempt.estimate * outcome.answers.unmetered // max(1, attempt.lines)
+def _count_lost(turn: Turn, end: End, outcome: AttemptOutcome) -> int:
+    """Count the lines that may have been run, and billed, and whose answers are lost."""
+    if end is End.DIRECT:
+        return outcome.answers.count(OUTCOME_UNKNOWN)
+    unanswered, facts = len(outcome.unanswered), turn.account.facts
+    if end is End.PARTIAL:
+        ran_out = had_its_window(end, turn.services.now() - turn.attempt.began_at, window_seconds(turn.window))
+        left = facts.after_expiry if ran_out else facts.after_cancel
+        unanswered = unanswered + len(outcome.unrun) if left == LEAVES_NOTHING else 0
+    return max(unanswered if end in RAN else 0, turn.attempt.never_came)
 
 
 def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
@@ -171,8 +181,11 @@ def end_lost(turn: Turn) -> Step:
     shard, stopped = turn.shard, turn.why_stopped()
     logger.error("provider batch lost", batch_id=shard.batch_id, shard=shard.shard, attempt=turn.attempt.number)
     ended = with_members(
-        with_attempt_members(shard, provider_status="lost", end=End.LOST, ended_at=turn.services.now()), file_id=None
-    )
+        with_attempt_members(
+            shard, provider_status="lost", end=End.LOST, ended_at=turn.services.now(), lost=turn.attempt.lines,
+            assumed=turn.attempt.expected,
+        ), file_id=None,
+    )  # fmt: skip
     if stopped:
         return turn.end(ended, _told(turn, stopped))
     reason = BatchError("no_answer", "The provider lost every batch of this request.")
