@@ -85,7 +85,7 @@ def _note(turn: Turn, seen: Look) -> None:
     )  # fmt: skip
     why = unknown_status.told(looked.attempts[-1])
     after = with_members(looked, completed=completed)
-    if after != shard or (shard.failures_in_a_row, shard.paused) != (0, why):
+    if after != shard or (shard.failures_in_a_row, shard.paused, shard.waits) != (0, why, None):
         turn.save_answered(after, why)
 
 
