@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import tracemalloc
 from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 
 from batchyard.api.batches import cancel_batch
 from batchyard.domain.errors import StoreError
+from batchyard.domain.step import OutOfTime
 from batchyard.gathering import fire
 from batchyard.planning.plan import plan
 from tests.fakes.lines import jsonl, request
 from tests.faults.gathered import FOLDER, RUN, GatherWorld
 from tests.faults.plays import PlayWorld
 from tests.faults.provider import Fate
-from tests.faults.strikes import Strike, some
+from tests.faults.strikes import Killed, Strike, some
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FILES = {"a": 3, "b": 1, "c": 2, "d": 4}
 FIRST = Fate("expired", share=0.5, lines={"a-1": "refused", "b-0": "unavailable"})
@@ -234,6 +240,34 @@ def test_a_folder_that_is_listed_in_parts_is_gathered_once_whatever_befalls(kind
         ended(played)
         assert played.end() == [], f"at effect {at}: {played.strikes.struck}"
         assert len(played.gathered()) == 1
+
+
+@pytest.mark.parametrize("dies", range(1, 8, 2))
+def test_a_request_that_found_nothing_is_asked_again_by_one_that_dies_while_the_first_still_lists(dies: int) -> None:
+    def again(played: GatherWorld, ask: Callable[[], None]) -> None:
+        ask()
+        played.come("late", 2)
+        played.strikes.due = Strike("kill", dies)
+        played.machine.once(ask)
+
+    for at in range(100):
+        played = GatherWorld()
+
+        def ask(played: GatherWorld = played) -> None:
+            with suppress(OutOfTime):
+                fire.fire_briefly(played.services, "default", "f", "asked", {}, 18)
+
+        played.strikes.step, played.strikes.due = partial(again, played, ask), Strike("overtake", at)
+        with suppress(Killed):
+            ask()
+        if not played.strikes.struck:
+            break
+        played.clock.now += 2_000
+        played.sweep()
+        played.machine.deliver(ask)  # as nobody has told of a batch
+        assert played.end() == [], f"at effect {at}: {played.strikes.struck}"
+        assert list(played.gathered().values()) == [["late"]]
+    assert at > 4
 
 
 @pytest.mark.parametrize("turns", range(6))

@@ -28,6 +28,9 @@ T = TypeVar("T")
 
 CONFLICT_TRIES: Final = 8
 CONFLICT_WAIT: Final = (0.02, 0.2)  # seconds
+# Of a call that DynamoDB serves in part, as a partition has no more room this second: a quarter of a minute in all.
+UNSERVED_TRIES: Final = 10
+FIRST_UNSERVED_WAIT, LONGEST_UNSERVED_WAIT = 0.05, 2.0  # seconds
 CONFIG: Final = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 6})
 # A presigned URL names the region of the bucket only if the bucket is part of the host. botocore's default is the global
 # address, which redirects and so breaks the signature (https://github.com/boto/boto3/issues/3015).
@@ -96,6 +99,14 @@ def through_conflicts(call: Callable[[], T]) -> T:
                 raise
             time.sleep(random.uniform(*CONFLICT_WAIT))  # noqa: S311 - a wait is no secret
     return call()
+
+
+def wait_for_room(tried: int) -> None:
+    """Wait before the rest of a call is asked for, that was served in part; longer each time. Raises StoreError at last."""
+    if tried >= UNSERVED_TRIES:
+        raise StoreError("reading records: the table has had no room for some of them for seconds")
+    longest = min(LONGEST_UNSERVED_WAIT, FIRST_UNSERVED_WAIT * 2**tried)
+    time.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - a wait is no secret
 
 
 def _is_conflict(error: ClientError) -> bool:

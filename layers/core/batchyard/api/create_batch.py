@@ -31,7 +31,7 @@ ASK_AGAIN: Final = 30  # seconds
 def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, idempotency_key: str | None) -> Batch:
     """Create or find the batch for a request, and start it; raises ApiError for a foreign object or a reused key."""
     if wanted.input_prefix is not None:
-        return _gathered(services, tenant, wanted, wanted.input_prefix, idempotency_key)
+        return _gather(services, tenant, wanted, wanted.input_prefix, idempotency_key)
     source = _source(services, tenant, wanted.input_file_id)
     batch_id, token = _batch_id(services, wanted, source), f"batch_{uuid.uuid4().hex}"
     if idempotency_key is not None:
@@ -53,7 +53,7 @@ def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, i
     return _start(services, batch, created=created, forget=idempotency_key is None)
 
 
-def _gathered(services: Services, tenant: str, wanted: BatchRequest, prefix: str, idempotency_key: str | None) -> Batch:
+def _gather(services: Services, tenant: str, wanted: BatchRequest, prefix: str, idempotency_key: str | None) -> Batch:
     """Fire a gather folder of the tenant; raises ApiError if no new file is there."""
     owner = _folder(tenant, prefix)
     token = f"batch_{uuid.uuid4().hex}" if idempotency_key is None else derived_id("api", tenant, idempotency_key)
@@ -68,7 +68,7 @@ def _gathered(services: Services, tenant: str, wanted: BatchRequest, prefix: str
     try:
         batch = fire.fire_briefly(services, *owner, token, given, GATHERED_FOR)
     except OutOfTime as error:
-        raise _still_gathered(prefix, batch_id, named=idempotency_key is not None) from error
+        raise _still_gathering(prefix, batch_id, named=idempotency_key is not None) from error
     if batch is None:
         message = (
             f"No new file is below '{prefix[:SHOWN]}': each file there belongs to a batch already, or there is none."
@@ -77,7 +77,7 @@ def _gathered(services: Services, tenant: str, wanted: BatchRequest, prefix: str
     return batch
 
 
-def _still_gathered(prefix: str, batch_id: str, *, named: bool) -> ApiError:
+def _still_gathering(prefix: str, batch_id: str, *, named: bool) -> ApiError:
     """Say what to do; a client must not ask again by itself for a firing that it did not name, as it would fire twice."""
     remedy = (
         "Ask again with the same Idempotency-Key in a minute"

@@ -171,6 +171,12 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         return self.input.files is not None
 
     @property
+    def void(self) -> bool:
+        """Tell whether its gathered files are free: nothing of it was sent, and they are not those of a batch it retries."""
+        unsent = statuses.is_unsent(self.status, self.in_progress_at)
+        return unsent and self.gathered and self.retry_of is None
+
+    @property
     def ended(self) -> bool:
         """Tell whether the status can change no more."""
         return self.status in statuses.ENDED
@@ -184,10 +190,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 def shape(batch: Batch) -> dict[str, Any]:
     """Shape OpenAI's `Batch`: every member is present, and null where unset, as in OpenAI's own answers."""
     return {
-        "id": batch.batch_id,
-        "object": "batch",
-        "endpoint": batch.endpoint or USUAL_ENDPOINT,
-        "model": batch.model,
+        "id": batch.batch_id, "object": "batch", "endpoint": batch.endpoint or USUAL_ENDPOINT, "model": batch.model,
         "errors": {"object": "list", "data": msgspec.to_builtins(batch.errors)} if batch.errors else None,
         **{name: getattr(batch, name) for name in AS_RECORDED},
         "request_counts": msgspec.to_builtins(batch.counts),
@@ -198,7 +201,7 @@ def shape(batch: Batch) -> dict[str, Any]:
         **({"paused": batch.why_waiting} if batch.why_waiting and not batch.ended else {}),
         **({"errors_total": batch.errors_total} if batch.errors else {}),
         **_options(batch),
-    }
+    }  # fmt: skip
 
 
 def _options(batch: Batch) -> dict[str, Any]:
@@ -206,21 +209,18 @@ def _options(batch: Batch) -> dict[str, Any]:
     asked = {
         "input_prefix": batch.input.key if batch.input.files else None,
         "input_files": batch.input.file_count or None,
-        "files_set_aside": batch.files_set_aside or None,
+        "files_set_aside": batch.files_set_aside or None, "dry_run": batch.dry_run or None, "provider": batch.provider,
         "on_invalid": batch.on_invalid if batch.on_invalid != REFUSE else None,
-        "dry_run": batch.dry_run or None,
-        "provider": batch.provider,
         "providers": batch.providers if len(batch.providers) > 1 else None,
         "max_cost_usd": float(most) if (most := amount(batch.max_cost_usd)) is not None else None,
         "accept": batch.accept or None,
         "preflight": msgspec.json.decode(batch.preflight) if batch.preflight else None,
-        "retry_of": batch.retry_of,
+        "retry_of": batch.retry_of, "retried_by": batch.retried_by,
         "retry_lines": batch.retry_lines if batch.retry_of else None,
         "retry_body": msgspec.json.decode(batch.retry_body) if batch.retry_body else None,
         "taken_over": batch.taken_over if batch.retry_of else None,
-        "retried_by": batch.retried_by,
         "schedule": batch.firing and batch.firing.partition("/")[0],
-    }
+    }  # fmt: skip
     return {name: value for name, value in asked.items() if value is not None}
 
 

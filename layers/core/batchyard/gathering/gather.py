@@ -5,7 +5,7 @@ from typing import Final
 
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, BatchError, InputObject
-from batchyard.domain.errors import NotFound
+from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.step import OutOfTime
 from batchyard.gathering.fire import WINDOW, fire, go_on, id_of
 from batchyard.observability import logger
@@ -28,20 +28,10 @@ def gather(
 
     The user metadata of RUN holds the options, as that of an upload to the inbox.
     """
-    owner = (
-        object_keys.owner_of_folder(key.removesuffix(object_keys.RUN)) if key.endswith("/" + object_keys.RUN) else None
-    )
-    reason = "it is in another bucket" if bucket != services.settings.bucket else None
-    if reason is None and owner is None:
-        reason = f"it is no {object_keys.RUN} of a gather folder"
-    try:
-        found = None if reason else services.bucket.head(key, version_id)
-    except NotFound:
-        found, reason = None, "it is gone, or may not be read"
-    if found is None or owner is None:
-        logger.warning("nothing is gathered", bucket=bucket, key=key, reason=reason)
+    found = _find_run(services, bucket, key, version_id)
+    if found is None:
         return None
-    run, metadata = found
+    owner, run, metadata = found
     asked = asked_by(services, owner[0], metadata)
     error = NO_RETRY if retry.asks(metadata) else asked.error
     if error is not None:
@@ -53,6 +43,26 @@ def gather(
     except OutOfTime:
         _leave(id_of(*owner, firing_key(run)))
         return None
+
+
+def _find_run(
+    services: Services, bucket: str, key: str, version_id: str | None
+) -> tuple[tuple[str, str], InputObject, dict[str, str]] | None:
+    """Return tenant and name of the folder that a RUN fires, the RUN and its user metadata; None where the log says why."""
+    owner = (
+        object_keys.owner_of_folder(key.removesuffix(object_keys.RUN)) if key.endswith("/" + object_keys.RUN) else None
+    )
+    if bucket != services.settings.bucket:
+        reason = "it is in another bucket"
+    elif owner is None:
+        reason = f"it is no {object_keys.RUN} of a gather folder"
+    else:
+        try:
+            return owner, *services.bucket.head(key, version_id)
+        except NotFound:
+            reason = "it is gone, or may not be read"
+    logger.warning("nothing is gathered", bucket=bucket, key=key, reason=reason)
+    return None
 
 
 def take_up(
@@ -67,7 +77,9 @@ def take_up(
         return go_on(services, firing, seconds_left)
     except OutOfTime:
         _leave(batch_id)
-        return None
+    except StaleRecord:
+        logger.info("somebody else sees to it", batch_id=batch_id)
+    return None
 
 
 def _leave(batch_id: str) -> None:

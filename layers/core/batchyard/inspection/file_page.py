@@ -60,9 +60,8 @@ def _index(services: Services, batch: Batch) -> FileIndex:
     if not batch.ended:
         raise _none(f"The files of the batch '{batch.batch_id}' are not listed yet: they are when the batch ends.")
     if batch.status == statuses.FAILED and batch.in_progress_at is None:
-        message = (
-            "was refused, so its files have no results. Correct what its 'errors' name, and gather the folder again."
-        )
+        again = "gather the folder again" if batch.void else f"retry the batch '{batch.retry_of}' again"
+        message = f"was refused, so its files have no results. Correct what its 'errors' name, and {again}."
         raise _none(f"The batch '{batch.batch_id}' {message}")
     try:
         return read_index(services.bucket, batch)

@@ -36,17 +36,20 @@ def kind_of(start: bytes) -> str | None:
     return next((kind for magic, kind in MAGIC.items() if start.startswith(magic)), None)
 
 
-def wrong_kind(start: bytes, *, of_lines: bool = True) -> BatchError | None:
+def wrong_kind(start: bytes, *, of_lines: bool = True, cut: bool = False) -> BatchError | None:
     """Say why a file holds no JSON lines, by its first bytes; None if it may hold some.
 
-    With `of_lines`, bad lines are skipped: then one JSON document over many lines is not refused here.
+    With `of_lines`, bad lines are skipped: then one JSON document over many lines is not refused here. `cut` says that
+    the file goes on behind `start`.
     """
     kind = kind_of(start)
     if kind == MAGIC[GZIP]:  # a gzip file is decompressed before it is looked at
         kind = "a gzip file in a gzip file"
     if kind is None and start[TAR_AT:].startswith(TAR) and b"\0" in start[:TAR_AT]:  # not text with "ustar" in it
         kind = "a tar file"
-    if kind is None and b"\0" in start[:NUL_WITHIN] and not (of_lines and _has_request(start)):
+    if kind is not None and of_lines and _is_text(start) and _has_request(start, cut=cut):
+        kind = None  # a bad line that begins as such a file does
+    if kind is None and b"\0" in start[:NUL_WITHIN] and not (of_lines and _has_request(start, cut=cut)):
         kind = "UTF-16 text, or no text at all"
     if kind is not None:
         return _no_lines(f"it is {kind}. {REMEDY}.")
@@ -56,21 +59,23 @@ def wrong_kind(start: bytes, *, of_lines: bool = True) -> BatchError | None:
     return _one_document(text) or _other_text(text)
 
 
-def without_requests(start: bytes) -> BatchError | None:
+def without_requests(start: bytes, *, cut: bool = False) -> BatchError | None:
     """Say why a file among others holds no requests, by its first bytes; None if some line is meant as one.
 
-    Unlike one input of its own, such a file is set aside, so that not each of its lines is an error.
+    Unlike one input of its own, such a file is set aside, so that not each of its lines is an error. Where a text of no
+    known kind is `cut`, good lines may follow.
     """
-    if (kind := wrong_kind(start)) is not None:
+    if (kind := wrong_kind(start, cut=cut)) is not None:
         return kind
     text = start.removeprefix(BOM)
     lines = [line.strip() for line in first_lines(text, START, whole=True)]
     good = len(list(islice((line for line in lines if line.startswith(b"{") and is_json(line)), 2)))
     if good > 1 or (good and lines[0] != b"["):  # in an array, no comma stands behind the last object
         return None
-    known = _one_document(text) or (None if good else _other_text(text))
+    begun = cut and _is_begun(text)
+    known = _one_document(text, cut=cut) or (None if good or begun else _other_text(text))
     meant = good or any(line.startswith(b"{") for line in lines)
-    return known or (None if meant else _no_object(text))
+    return known or (None if meant else _no_object(text, cut=cut))
 
 
 def first_lines(start: bytes, count: int, *, whole: bool) -> list[bytes]:
@@ -88,14 +93,35 @@ def is_json(text: bytes) -> bool:
     return True
 
 
-def _has_request(start: bytes) -> bool:
+def _has_request(start: bytes, *, cut: bool) -> bool:
     """Tell whether some line is a JSON object: then a crash tore another line, and the good lines may run."""
-    return any(line.startswith(b"{") and is_json(line) for line in first_lines(start, START, whole=True))
+    lines = first_lines(start, START, whole=True)
+    return any(line.startswith(b"{") and is_json(line) for line in lines) or (cut and _is_begun(start))
 
 
-def _one_document(start: bytes) -> BatchError | None:
-    """Recognize an array, or objects, that a program or an editor wrote over several lines."""
-    first, second = [*(line.strip() for line in first_lines(start, 2, whole=True)), b"", b""][:2]
+def _is_begun(start: bytes) -> bool:
+    """Tell whether the start of a file ends within a line that may be a JSON object: a long one is seen in part."""
+    last = start.rpartition(b"\n")[2].strip()
+    return (
+        last.startswith(b"{")
+        and not last.startswith(b"{'")
+        and b"\0" not in last
+        and not is_json(last.partition(b"\r")[0])
+    )
+
+
+def _is_text(start: bytes) -> bool:
+    """Tell whether these bytes are UTF-8 without NULs; a character may be cut off at the end."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in start
+
+
+def _one_document(start: bytes, *, cut: bool = False) -> BatchError | None:
+    """Recognize an array, or objects, that a program or an editor wrote over several lines; the last may be cut."""
+    first, second = [*(line.strip() for line in first_lines(start, 2, whole=not cut)), b"", b""][:2]
     opened = first == b"[" and second.startswith(b"{") and not is_json(second)
     if opened or (first.startswith(b"[{") and first.endswith((b",", b"{")) and not is_json(first)):
         return _no_lines(
@@ -121,17 +147,15 @@ def _other_text(start: bytes) -> BatchError | None:
     return None
 
 
-def _no_object(start: bytes) -> BatchError | None:
-    """Say what a file is that begins without any JSON object; None if all of its start is blank."""
+def _no_object(start: bytes, *, cut: bool) -> BatchError | None:
+    """Say what a file is that begins without any JSON object; None if all of its start is blank.
+
+    None also for text that is `cut`: its lines are told one by one, as a good line may stand behind them.
+    """
     first = next(iter(first_lines(start, 1, whole=True)), b"").strip()
-    if not first:
+    if not first or (cut and b"\0" not in start):  # 64 KiB of a picture or an archive have NULs, those of a text none
         return None
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(start)  # a character may be cut off at the end
-        plain = b"\0" not in start
-    except UnicodeDecodeError:
-        plain = False
-    if not plain:
+    if not _is_text(start):
         return _no_lines(f"it is no text in UTF-8. {REMEDY}.")
     if first.startswith(b"["):
         return _no_lines("it is a JSON array. Write one request a line, without brackets and commas between.")

@@ -161,7 +161,7 @@ class FileScan:
         start = first[: min(file_kinds.START, file.size)]
         if start.startswith(file_kinds.GZIP):
             return PACKED
-        return file_kinds.without_requests(start)
+        return file_kinds.without_requests(start, cut=len(start) < file.size)
 
     def _take_lines(self, at: int, chunks: Iterator[bytes]) -> Iterator[ShardLines | None]:
         for full in self._scan.take(self._of_file(at, chunks)):

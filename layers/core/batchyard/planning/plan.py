@@ -92,7 +92,8 @@ def _plan(services: Services, batch_id: str, seconds_left: Callable[[], float], 
 def _next(services: Services, batch: Batch) -> BatchNext:
     if batch.ended:
         return BatchNext.REFUSED
-    if batch.dry_run or not batch.shards:  # all its files are set aside, or have bad lines alone
+    # No shard has a batch whose files are all set aside or bad, nor one that was cancelled while it was validated.
+    if batch.dry_run or not batch.shards:
         return BatchNext.ASSEMBLE
     inline = fits_inline(batch.shards, _side_by_side(services, batch), services.settings.retry_ceiling_seconds)
     return BatchNext.RUN if inline else BatchNext.RUN_DISTRIBUTED
@@ -215,7 +216,7 @@ def _wrong_kind(services: Services, batch: Batch, source: InputObject, progress:
     if progress.offset or batch.gathered:
         return None
     start = b"".join(services.bucket.chunks(source, 0, min(file_kinds.START, source.size)))
-    return file_kinds.wrong_kind(start, of_lines=batch.on_invalid == SKIP)
+    return file_kinds.wrong_kind(start, of_lines=batch.on_invalid == SKIP, cut=len(start) < source.size)
 
 
 def _refuse_lost(scan: InputScan, why: str) -> bool:

@@ -50,15 +50,17 @@ def nothing_to_retry(parent: Batch, lines: str) -> str | None:
     """Say why no line of an ended batch can be sent again, by its record; None if some may be."""
     if parent.dry_run:
         return "it was a dry run, which sent nothing. Create a batch without dry_run"
-    refused = parent.status == statuses.FAILED and parent.in_progress_at is None
-    if refused and parent.input.files:  # which are free for the next firing
+    refused = parent.status == statuses.FAILED
+    if parent.void and refused:
         return "its files were refused and nothing was sent. Correct them, and gather the folder again"
-    unsent = statuses.is_unsent(parent.status, parent.in_progress_at)
-    if unsent and parent.input.files and parent.retry_of is None:  # idem
+    if parent.void:
         return "it was cancelled before anything of it was sent. Gather the folder again"
     if lines == RETRY_ALL:
         return None
-    if refused:
+    unsent = statuses.is_unsent(parent.status, parent.in_progress_at)
+    if unsent and parent.retry_of is not None:  # it has no results, and its parent has
+        return f"it is a retry of which nothing was sent. Retry the batch '{parent.retry_of}' again"
+    if unsent and refused:
         return "its input was refused and nothing was sent. Correct the input and create a batch"
     if parent.output_file_id is None and parent.error_file_id is None:
         return "it ended without results. Retry its lines 'all', or create the batch again"

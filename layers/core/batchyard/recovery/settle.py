@@ -3,7 +3,7 @@
 from operator import methodcaller
 
 from batch_client import BatchClientError, NotFoundError
-from batchyard.domain import object_keys, statuses
+from batchyard.domain import object_keys
 from batchyard.domain.attempt import End
 from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.job import end_of, may_be_stopped
@@ -34,9 +34,8 @@ def settle(run: SweepRun, batch: Batch) -> None:
 
 def _free_files(run: SweepRun, batch: Batch) -> None:
     """Note on the firing of a batch of which nothing was sent that its files are free: the claims outlive its own record."""
-    folder = object_keys.owner_of_folder(batch.input.key) if batch.gathered else None
-    unsent = statuses.is_unsent(batch.status, batch.in_progress_at) and batch.retry_of is None
-    if folder is not None and unsent:
+    folder = object_keys.owner_of_folder(batch.input.key) if batch.void else None
+    if folder is not None:
         run.services.gather_store.free(*folder, batch.batch_id, run.services.now())
 
 

@@ -9,7 +9,7 @@ from batchyard.adapters.stores.schedule_record import Schedule
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request
 from batchyard.domain.numbers import DAY, MINUTE
-from batchyard.gathering.waiting import Waiting, look, rests
+from batchyard.gathering.waiting import Waiting, count_waiting, rests
 from batchyard.services import Services
 
 LARGEST: Final = 10**15
@@ -86,7 +86,7 @@ def too_few(services: Services, schedule: Schedule) -> Held | None:
     asked = of(schedule)
     if asked.min_lines is None and asked.min_bytes is None:
         return None
-    found = _look(services, schedule, asked)
+    found = _count(services, schedule, asked)
     if _too_long(services, asked, found):
         return None
     for unit, least in (("lines", asked.min_lines), ("bytes", asked.min_bytes)):
@@ -114,13 +114,13 @@ def counting(schedule: Schedule) -> str:
 def must_start(services: Services, schedule: Schedule) -> bool:
     """Tell whether so much waits, or for so long, that a batch begins between the times of the clock.
 
-    The files of a refused batch are left to the clock: else they would make a refused batch at every look, without end. A
-    look that cost much is followed by a rest.
+    The files of a refused batch are left to the clock: else they would make a refused batch at every count, without end. A
+    count that cost much is followed by a rest.
     """
     asked = of(schedule)
     if not asked.may_start or rests(services, schedule.schedule_id):
         return False
-    found = _look(services, schedule, asked, only_new=True)
+    found = _count(services, schedule, asked, only_new=True)
     return _too_long(services, asked, found) or any(
         start is not None and waits >= start
         for start, waits in ((asked.start_at_lines, found.lines), (asked.start_at_bytes, found.bytes))
@@ -131,8 +131,8 @@ def _too_long(services: Services, asked: Thresholds, found: Waiting) -> bool:
     return asked.max_wait is not None and found.since is not None and services.now() - found.since >= asked.max_wait
 
 
-def _look(services: Services, schedule: Schedule, asked: Thresholds, *, only_new: bool = False) -> Waiting:
-    return look(
-        services, schedule.input_prefix or "", count_lines=asked.counts_lines, only_new=only_new,
+def _count(services: Services, schedule: Schedule, asked: Thresholds, *, only_new: bool = False) -> Waiting:
+    return count_waiting(
+        services, schedule.input_prefix or "", with_lines=asked.counts_lines, only_new=only_new,
         watcher=schedule.schedule_id,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from batchyard.adapters.stores.gather_store import FolderFiring
 from batchyard.api.batches import batch_files, batch_lines, create_batch, file_result
 from batchyard.budgets.spending import CODE
 from batchyard.domain.errors import ApiError
-from batchyard.gathering.fire import UNDER_WAY, id_of
+from batchyard.gathering.fire import LONGEST_AT_WORK, id_of
 from batchyard.gathering.gather import gather, take_up
 from batchyard.recovery.sweep import sweep
 from tests.fakes.batches import BUCKET
@@ -121,7 +121,7 @@ def test_the_sweep_has_a_firing_go_on_whose_process_died(world: World) -> None:
     )  # fmt: skip
     world.services.gather_store.open(firing)
     assert "FiringsTakenUp" not in sweep(world.services)
-    world.clock.now += UNDER_WAY
+    world.clock.now += LONGEST_AT_WORK
     assert sweep(world.services)["FiringsTakenUp"] == 1
     assert "FiringsTakenUp" not in sweep(world.services)  # somebody was asked to
     assert deliver(world) == [firing.batch_id]

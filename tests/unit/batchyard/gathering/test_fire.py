@@ -7,8 +7,9 @@ import pytest
 
 from batchyard.adapters import checksums
 from batchyard.domain.step import TimeBudget
-from batchyard.gathering import folder
+from batchyard.gathering import claims
 from batchyard.gathering.fire import fire
+from batchyard.gathering.listing import Listing, walk
 from tests.fakes.gathered import FOLDER, NAME, bucket_of, echoing, lines_of, put, report_of, said
 from tests.fakes.world import World, memory_world
 
@@ -86,8 +87,8 @@ def test_what_waits_is_what_a_firing_would_take(world: World) -> None:
     put(world, {"a.jsonl": lines_of("a", 1), "b.jsonl": lines_of("b", 2)})
 
     def waiting() -> list[str]:
-        nobody, listing = folder.Nobody("default", NAME), folder.Listing()
-        found = folder.walk(world.services, nobody, listing, lambda _: None, TimeBudget())
+        nobody, listing = claims.Nobody("default", NAME), Listing()
+        found = walk(world.services, nobody, listing, lambda _: None, TimeBudget())
         return [each.file.name for each in found.first()]
 
     assert waiting() == ["a.jsonl", "b.jsonl"]
@@ -98,7 +99,7 @@ def test_what_waits_is_what_a_firing_would_take(world: World) -> None:
 def test_of_too_many_files_those_that_came_last_wait_for_the_next_firing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder, "MOST_FILES", 2)
+    monkeypatch.setattr("batchyard.gathering.listing.MOST_FILES", 2)
     put(world, {name: lines_of(name, 1) for name in "abc"})
     for at, name in enumerate("cab"):
         bucket_of(world).arrived[FOLDER + name] = world.clock.now + at

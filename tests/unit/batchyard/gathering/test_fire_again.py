@@ -1,16 +1,18 @@
 """What follows a firing: retries, requests on their own, answers that are not accepted, and results in parts."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from batchyard.api.batches import batch_rows, retry_batch
+from batchyard.api.batches import batch_rows, cancel_batch, retry_batch
 from batchyard.domain.attempt import End
 from batchyard.domain.errors import ApiError
 from batchyard.domain.step import Step
 from batchyard.gathering.fire import fire
 from batchyard.inspection.error_list import error_list
+from batchyard.inspection.file_page import file_page
 from batchyard.inspection.line_page import line_page
 from batchyard.inspection.sent_lines import Wanted
 from batchyard.planning.plan import plan
@@ -117,6 +119,41 @@ def test_a_file_of_another_round_is_gone_and_the_retry_says_so(world: World) -> 
     world.run(batch_id)
     del bucket_of(world).stored["gather/default/tickets/c.jsonl"]
     assert world.run(retry(world, batch_id)) == "refused"
+
+
+def refused(world: World, batch_id: str) -> None:
+    del bucket_of(world).stored["gather/default/tickets/c.jsonl"]
+    assert world.run(batch_id) == "refused"
+    world.backing.put("gather/default/tickets/c.jsonl", FILES["c.jsonl"], {})
+
+
+def cancelled_before_it_began(world: World, batch_id: str) -> None:
+    cancel_batch(world.services, "default", batch_id)
+    world.run(batch_id)
+
+
+@pytest.mark.parametrize("befalls", [refused, cancelled_before_it_began])
+def test_a_retry_of_which_nothing_was_sent_names_its_parent_as_the_files_are_still_claimed(
+    world: World, befalls: Callable[[World, str], None]
+) -> None:
+    put(world, FILES)
+    batch_id = fired(world)
+    world.run(batch_id)
+    child = retry(world, batch_id)
+    befalls(world, child)
+    with pytest.raises(ApiError, match=f"Retry the batch '{batch_id}' again"):
+        retry(world, child)
+    assert retry(world, batch_id) != child
+
+
+def test_the_files_of_a_refused_retry_are_not_to_be_gathered_again(world: World) -> None:
+    put(world, FILES)
+    batch_id = fired(world)
+    world.run(batch_id)
+    child = retry(world, batch_id)
+    refused(world, child)
+    with pytest.raises(ApiError, match=f"retry the batch '{batch_id}' again"):
+        file_page(world.services, world.services.batch_store.batch(child), 0, 20)
 
 
 @pytest.mark.parametrize("looks", [1, 2, 100])

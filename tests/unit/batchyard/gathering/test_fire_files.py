@@ -14,6 +14,7 @@ from batchyard.api import batches
 from batchyard.api.batches import retrieve_batch
 from batchyard.domain.errors import ApiError
 from batchyard.gathering.fire import fire
+from batchyard.lines import file_kinds
 from batchyard.planning import scan
 from batchyard.planning.plan import plan
 from batchyard.planning.progress import read_progress
@@ -75,6 +76,17 @@ def test_files_that_hold_no_requests_are_set_aside_and_the_rest_runs(world: Worl
     assert said(world, batch_id, "a.jsonl") == [("line-0", "a 0"), ("line-1", "a 1")]
     assert said(world, batch_id, "z.jsonl") == [(f"line-{at}", f"z {at}") for at in range(9)]
     assert fire(world.services, "default", NAME, "next") is None  # what is set aside is not tried every night
+
+
+def test_good_lines_behind_more_bad_ones_than_are_looked_at_are_sent_and_each_bad_one_is_told(world: World) -> None:
+    bad = b"a line of a log that a program wrote here\n" * 2_000
+    assert len(bad) > file_kinds.START
+    put(world, {"a.jsonl": bad + lines_of("a", 5), "b.jsonl": lines_of("b", 1)})
+    batch_id = fired(world, on_invalid="skip")
+    assert world.run(batch_id) == "done"
+    assert said(world, batch_id, "a.jsonl") == [(f"line-{at}", f"a {at}") for at in range(5)]
+    assert len(said(world, batch_id, "a.jsonl", "errors.jsonl")) == 2_000
+    assert report_of(world, batch_id)["files_set_aside"] == 0
 
 
 def test_files_that_hold_no_requests_refuse_the_batch_and_each_is_named(world: World) -> None:

@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-from batchyard.lines.file_kinds import BOM, first_lines, without_requests, wrong_kind
+from batchyard.lines.file_kinds import BOM, START, first_lines, without_requests, wrong_kind
 from tests.fakes.planned import INPUT
 
 REQUESTS = [json.loads(line) for line in INPUT.splitlines()]
@@ -201,3 +201,43 @@ def test_a_file_among_others_that_holds_no_requests_is_named_with_its_remedy(sta
 )  # fmt: skip
 def test_a_file_with_some_line_that_is_meant_as_a_request_is_read_line_by_line(start: bytes) -> None:
     assert without_requests(start) is None
+
+
+GOOD = INPUT.splitlines(keepends=True)[0]
+LONG = b'{"custom_id": "long", "body": {"input": "' + b"x" * START + b'"}}\n'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"oops\n" * START + GOOD, "Grüße;1\n".encode("latin-1") * START + GOOD, b"[1]\n" * START + GOOD,
+        json.dumps(REQUESTS * 300).encode() + b"\n" + GOOD, b"id,prompt\n" + LONG, b"[\n" + LONG + b"]\n",
+        b"\0" * 9 + b"\n" + LONG, b"ORC report\n" + LONG, b"%PDF\n" + GOOD * START, b"{'a': 1}\n" + LONG,
+        b"\n" * START + GOOD, b"{\r" + LONG[1:] + GOOD, b'[{"a",' + b"," * START + b"]\n" + GOOD,
+    ],
+    ids=lambda value: ascii(value[:20]),
+)  # fmt: skip
+def test_no_good_line_is_lost_where_a_long_text_begins_without_any(data: bytes) -> None:
+    assert without_requests(data[:START], cut=True) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (table(",", HEAD, *[ROW] * 1_900), "it is a CSV file"),
+        (b"[\n" + b",\n".join(INPUT.splitlines() * 900) + b"\n]\n", "an array over several lines"),
+        (json.dumps(REQUESTS * 900, indent=2).encode(), "an array over several lines"),
+        (b"\n".join(json.dumps(request, indent=4).encode() for request in REQUESTS * 900), "line breaks"),
+        ("\n".join(map(str, REQUESTS * 900)).encode(), "Python's own spelling"),
+        (INPUT.replace(b"\n", b"\r") * 900, "a carriage return alone"),
+        ((TEXT * 900).encode("utf-16-le"), "UTF-16 text, or no text at all"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + BYTES * 9, "it is no text"),
+        (zipped(*map(str, range(900))), "a zip or spreadsheet file"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_long_file_of_a_known_kind_is_set_aside_by_its_start(data: bytes, said: str) -> None:
+    assert len(data) > START
+    error = without_requests(data[:START], cut=True)
+    assert error is not None
+    assert said in error.message

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from batchyard.domain.numbers import HOUR
-from batchyard.gathering.fire import UNDER_WAY, fire
+from batchyard.gathering.fire import LONGEST_AT_WORK, fire
 from batchyard.gathering.gather import gather, take_up
 from batchyard.recovery.open_firings import take_up_firings
 from batchyard.recovery.sweep_run import SweepRun
@@ -48,14 +48,14 @@ def left(services: MemoryServices, key: str, seconds_left: SecondsLeft) -> str:
 def test_a_firing_whose_process_died_is_taken_up_when_nobody_can_be_working_on_it(services: MemoryServices) -> None:
     batch_id = left(services, "one", SecondsLeft(dies_at=1))
     assert swept(services) == []
-    services.wait(UNDER_WAY)
+    services.wait(LONGEST_AT_WORK)
     assert swept(services) == [batch_id]
-    services.wait(UNDER_WAY - 1)
+    services.wait(LONGEST_AT_WORK - 1)
     assert swept(services) == []  # who was asked to may be working on it
     services.wait(1)
     assert swept(services) == [batch_id]
     assert take_up(services, "default", NAME, batch_id) is not None
-    services.wait(UNDER_WAY)
+    services.wait(LONGEST_AT_WORK)
     assert swept(services) == []
 
 

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from batchyard.adapters.bucket import InboxPage
 from batchyard.api.batches import of_schedule
 from batchyard.domain.numbers import HOUR, MINUTE
-from batchyard.gathering import waiting
+from batchyard.gathering import line_counts
 from batchyard.gathering.fire import fire
 from batchyard.gathering.gather import take_up
-from batchyard.gathering.waiting import look, rests
+from batchyard.gathering.waiting import count_waiting, rests
 from batchyard.recovery.missed_firings import see_to_schedules
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.schedules import requests
@@ -175,7 +175,7 @@ def test_a_time_of_the_clock_waits_for_the_count_of_the_lines(monkeypatch: pytes
     stack = Stack(min_lines=4)
     stack.put(a=lines_of("a", 3), b=lines_of("b", 1))
     with monkeypatch.context() as patched:
-        patched.setattr(waiting, "LONGEST_COUNT", 0)  # there is no time for any
+        patched.setattr(line_counts, "LONGEST_COUNT", 0)  # there is no time for any
         assert stack.fire() is None
     assert stack.services.schedule_store.known[stack.schedule_id].waits_for == (
         f"the lines that wait in {FOLDER} are still being counted"
@@ -196,9 +196,9 @@ def test_what_waits_is_told_without_what_a_batch_has() -> None:
     stack.put(a=lines_of("a", 2))
     stack.fire()
     stack.put(b=lines_of("b", 4), c=b"")
-    found = look(stack.services, FOLDER, count_lines=True)
+    found = count_waiting(stack.services, FOLDER, with_lines=True)
     assert (found.files, found.lines, found.bytes) == (2, 4, len(lines_of("b", 4)))
-    assert look(stack.services, "gather/default/empty/", count_lines=True).since is None
+    assert count_waiting(stack.services, "gather/default/empty/", with_lines=True).since is None
 
 
 def crowded(monkeypatch: pytest.MonkeyPatch, seconds: int = 0, **members: Any) -> tuple[Stack, list[str]]:

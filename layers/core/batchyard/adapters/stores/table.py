@@ -1,15 +1,15 @@
-"""The DynamoDB table of all records: strongly consistent reads, and writes under conditions."""
+"""The DynamoDB table of all records: strongly consistent reads, but for claims, and writes under conditions."""
 
 from __future__ import annotations
 
 import re
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from batchyard.adapters.aws import client, through_conflicts, translated
+from batchyard.adapters.aws import client, through_conflicts, translated, wait_for_room
 from batchyard.domain.errors import NotFound, StaleRecord
 
 if TYPE_CHECKING:
@@ -47,16 +47,22 @@ class Table:
             raise NotFound(f"no record {key['pk']} {key['sk']}")
         return found
 
-    def _find_many(self, keys: Iterable[Mapping[str, str]]) -> Iterator[dict[str, Any]]:
-        """Yield records as they are now, in any order, a hundred with each call; one that is not there is left out."""
+    def _find_many(self, keys: Iterable[Mapping[str, str]], *, consistent: bool = True) -> Iterator[dict[str, Any]]:
+        """Yield records as they are now, in any order, a hundred with each call; one that is not there is left out.
+
+        Without `consistent`, as they were a moment ago, for half the room and the price. Raises StoreError if there is no
+        room for some of a hundred for seconds.
+        """
         rest = iter(keys)
         while some := [encode(key) for key in islice(rest, MOST_AT_ONCE)]:
-            wanted: Any = {self._table: {"Keys": some, "ConsistentRead": True}}
-            while wanted:  # a call that answers for no key at all raises, so this ends
+            wanted: Any = {self._table: {"Keys": some, "ConsistentRead": consistent}}
+            for tried in count():
                 with translated("reading records"):
                     answer = self._dynamodb.batch_get_item(RequestItems=wanted)
                 yield from map(decode, answer["Responses"].get(self._table, []))
-                wanted = answer.get("UnprocessedKeys")
+                if not (wanted := answer.get("UnprocessedKeys")):
+                    break
+                wait_for_room(tried)
 
     def _put(
         self, key: Mapping[str, str], members: Mapping[str, object], condition: str = NEW,

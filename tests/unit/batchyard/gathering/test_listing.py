@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from batchyard.adapters.bucket import InboxPage
-from batchyard.adapters.stores.gather_store import FolderFiring
+from batchyard.adapters.stores.gather_store import OPEN, FolderFiring
 from batchyard.domain.batch import Batch
 from batchyard.domain.step import OutOfTime
-from batchyard.gathering import folder
-from batchyard.gathering.fire import UNDER_WAY, fire, go_on, id_of, is_due
+from batchyard.gathering import claims, listing
+from batchyard.gathering.fire import LONGEST_AT_WORK, fire, fire_briefly, go_on, id_of, is_due
 from batchyard.gathering.gather import take_up
 from tests.fakes.api_stores import MemoryGatherStore
 from tests.fakes.bucket import MemoryBucket
@@ -57,7 +57,7 @@ def taken(world: World, batch: Batch | None) -> list[str]:
     return [file.name for file in bucket_of(world).file_list(batch.input).files]
 
 
-def claims(world: World) -> dict[tuple[str, str, str], str]:
+def claims_of(world: World) -> dict[tuple[str, str, str], str]:
     store = world.services.gather_store
     assert isinstance(store, MemoryGatherStore)
     return store.claims
@@ -70,7 +70,7 @@ def test_who_has_no_more_time_keeps_the_listing_and_the_next_goes_on_there(
     with pytest.raises(OutOfTime):
         fire(world.services, "default", NAME, "first", {}, seconds_left=SecondsLeft(3))
     assert is_due(firing_of(world), world.services.now())  # the sweep need not wait until its process must be gone
-    assert claims(world) == {}
+    assert claims_of(world) == {}
     for looks in (1, 2):
         assert take_up(world.services, "default", NAME, id_of("default", NAME, "first"), SecondsLeft(looks)) is None
     assert taken(world, go_on(world.services, firing_of(world))) == FILES
@@ -85,7 +85,7 @@ def test_who_dies_leaves_what_was_listed_a_minute_before(
     with pytest.raises(Killed):
         fire(world.services, "default", NAME, "first", {}, seconds_left=SecondsLeft(dies_at=dies))
     assert not is_due(firing_of(world), world.services.now())
-    world.clock.now += UNDER_WAY
+    world.clock.now += LONGEST_AT_WORK
     assert is_due(firing_of(world), world.services.now())
     again = len(pages.listed)
     assert taken(world, go_on(world.services, firing_of(world), lambda: 900)) == FILES
@@ -124,8 +124,8 @@ def test_two_at_once_on_a_firing_take_the_same_files_each_once(
 
         batch = fire(world.services, "default", NAME, key, {}, seconds_left=seconds_left)
         assert taken(world, batch) == FILES
-        assert set(claims(world).values()) == {id_of("default", NAME, key)}
-        claims(world).clear()
+        assert set(claims_of(world).values()) == {id_of("default", NAME, key)}
+        claims_of(world).clear()
         monkeypatch.undo()
 
 
@@ -146,7 +146,7 @@ def test_of_too_many_files_the_first_are_taken_though_the_listing_was_parted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Pages(world, monkeypatch)
-    monkeypatch.setattr(folder, "MOST_FILES", 5)
+    monkeypatch.setattr(listing, "MOST_FILES", 5)
     for at, name in enumerate(reversed(FILES)):  # the last of the folder came first
         bucket_of(world).arrived[FOLDER + name] = world.clock.now - 100 + at
     with pytest.raises(OutOfTime):
@@ -172,8 +172,8 @@ def test_a_listing_that_cannot_be_read_begins_anew(
 def test_claims_are_made_once_though_processes_have_no_more_time_or_die_amid_them(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder, "PART", 4)
-    monkeypatch.setattr(folder, "CLAIMERS", 1)
+    monkeypatch.setattr(claims, "PART", 4)
+    monkeypatch.setattr(claims, "CLAIMERS", 1)
     made, real = list[str](), MemoryGatherStore.claim
 
     def claim(store: MemoryGatherStore, firing: FolderFiring, file: str, *rest: Any) -> bool:
@@ -183,11 +183,42 @@ def test_claims_are_made_once_though_processes_have_no_more_time_or_die_amid_the
     monkeypatch.setattr(MemoryGatherStore, "claim", claim)
     with pytest.raises(OutOfTime):  # a look at the clock for the page, and one for each part
         fire(world.services, "default", NAME, "first", {}, seconds_left=SecondsLeft(4))
-    assert len(made) == len(claims(world)) == 12
+    assert len(made) == len(claims_of(world)) == 12
     with pytest.raises(Killed):
         go_on(world.services, firing_of(world), SecondsLeft(dies_at=7))
     assert taken(world, go_on(world.services, firing_of(world))) == FILES
     assert len(made) == len(set(made)) == 40
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["a request", "a function"])
+def test_who_still_lists_when_the_firing_found_nothing_and_began_anew_leaves_it_to_the_new_round(
+    monkeypatch: pytest.MonkeyPatch, *, asked: bool
+) -> None:
+    """The second process ends the round of the first; the third begins another, and is not done with its listing."""
+    world, real = memory_world(), MemoryBucket.inbox
+    services, batch_id = world.services, id_of("default", NAME, "first")
+
+    def request() -> Batch | None:
+        return fire_briefly(services, "default", NAME, "first", {}, 18)
+
+    def inbox(bucket: MemoryBucket, prefix: str, after: str = "") -> Iterator[InboxPage]:
+        yield from real(bucket, prefix, after)
+        monkeypatch.setattr(MemoryBucket, "inbox", real)
+        assert request() is None
+        services.gather_store.reopen(firing_of(world), services.now(), services.now())
+
+    if not asked:
+        assert request() is None
+        services.gather_store.reopen(firing_of(world), services.now(), services.now())
+    monkeypatch.setattr(MemoryBucket, "inbox", inbox)
+    if asked:
+        with pytest.raises(OutOfTime):
+            request()
+    else:
+        assert take_up(services, "default", NAME, batch_id) is None
+    assert (firing_of(world).state, firing_of(world).listed) == (OPEN, None)
+    world.backing.put(FOLDER + "new", b"x", {})
+    assert taken(world, request()) == ["new"]
 
 
 def test_a_firing_without_a_record_is_not_taken_up(world: World) -> None:

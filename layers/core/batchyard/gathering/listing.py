@@ -1,4 +1,4 @@
-"""The files of a gather folder: which of them wait, which of them a firing may claim, and which are its own."""
+"""The listing of a gather folder: which files wait, which of them a firing may claim, and the list of those that it got."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -13,43 +13,16 @@ from batchyard.adapters.file_list import GatheredFile, pack_files
 from batchyard.adapters.stores.gather_store import FolderFiring
 from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
-from batchyard.domain.errors import NotFound
+from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.numbers import DAY, MINUTE
 from batchyard.domain.step import OutOfTime, TimeBudget
+from batchyard.gathering import claims
+from batchyard.gathering.claims import Candidate, Whose
 from batchyard.services import Services
 
-CLAIMERS: Final = 8  # claims, or calls that look claims up, at a time
 MOST_FILES: Final = 100_000  # of one firing; those that came last wait for the next
-PART: Final = 100  # files whose claims are looked up by one call
-KEPT_EVERY: Final = (
-    MINUTE  # what a listing has found is kept; a folder of a million objects is listed for a quarter of an hour
-)
-# A claim expires some weeks later, so a file is never gathered a second time.
-OLDEST: Final = 365 * DAY
-
-
-class Candidate(msgspec.Struct, frozen=True, array_like=True):
-    """A file that a firing may claim."""
-
-    file: GatheredFile
-    #: The batch that it belongs to, and of which nothing was sent; "" if it belongs to none.
-    over: str = ""
-
-    @property
-    def claim(self) -> str:
-        """Name this version of the file."""
-        return "\0".join((self.file.name, self.file.version_id or "", self.file.etag))
-
-
-class Nobody(msgspec.Struct, frozen=True):
-    """Who looks into a folder and takes nothing."""
-
-    tenant: str
-    name: str
-    batch_id: str = ""
-
-
-Whose = FolderFiring | Nobody
+KEPT_EVERY: Final = MINUTE  # what a listing has found is kept; a million objects are listed for about ten minutes
+OLDEST: Final = 365 * DAY  # of a file; its claim is kept for some weeks more, so it is never gathered a second time
 
 
 class Listing(msgspec.Struct, array_like=True):
@@ -74,29 +47,21 @@ class Listing(msgspec.Struct, array_like=True):
         return nsmallest(MOST_FILES, self.found, key=_arrival)
 
 
-def candidates(services: Services, firing: FolderFiring, budget: TimeBudget) -> list[Candidate]:
-    """List the files that a firing may claim, in the order of their arrival: the same ones each time it is asked.
+def seal_candidates(services: Services, firing: FolderFiring, budget: TimeBudget) -> list[Candidate]:
+    """Record which files a firing may claim, and return them, in the order of their arrival: the same ones each time.
 
-    What comes later belongs to a later firing. So each run of a firing, also of one whose process died, ends with the same.
-    Raises OutOfTime; whoever asks next goes on where the listing stopped.
+    So each run of a firing, also of one whose process died, ends with the same. Raises OutOfTime; whoever asks next goes on
+    where the listing stopped. Raises StaleRecord if another round has begun.
     """
     if firing.listed is None:
         done = walk(services, firing, _begun(services, firing), lambda so_far: _keep(services, firing, so_far), budget)
         firing = services.gather_store.seal(firing, _put(services, firing, msgspec.msgpack.encode(done.first())))
-    return msgspec.msgpack.decode(services.bucket.get(firing.listed or ""), type=list[Candidate])
+    if firing.listed is None:
+        raise StaleRecord(f"{firing.batch_id}: its firing found nothing, and has begun anew")
+    return msgspec.msgpack.decode(services.bucket.get(firing.listed), type=list[Candidate])
 
 
-def own(services: Services, firing: FolderFiring, some: list[Candidate], budget: TimeBudget) -> list[GatheredFile]:
-    """Claim the candidates, and return the files that are the firing's: those that no other firing was faster to claim.
-
-    Raises OutOfTime; what is claimed by then is found by whoever comes next.
-    """
-    with ThreadPoolExecutor(CLAIMERS) as claimers:
-        claimed = list(claimers.map(lambda part: _claim(services, firing, part, budget), _parts(some)))
-    return [file for files in claimed for file in files]
-
-
-def listed(services: Services, firing: FolderFiring, files: list[GatheredFile]) -> InputObject:
+def write_list(services: Services, firing: FolderFiring, files: list[GatheredFile]) -> InputObject:
     """Write the list of a firing's files, and return the input that they are."""
     packed = pack_files(files)
     digest = hashlib.sha256(packed).hexdigest()
@@ -107,12 +72,6 @@ def listed(services: Services, firing: FolderFiring, files: list[GatheredFile]) 
     return InputObject(services.bucket.bucket, folder, digest, size, files=key, file_count=len(files))
 
 
-def still_waiting(services: Services, tenant: str, name: str, some: list[Candidate]) -> list[Candidate]:
-    """Return those of the files that still wait: some may belong to a firing since they were listed."""
-    with ThreadPoolExecutor(CLAIMERS) as claimers:
-        return _free(services, Nobody(tenant, name), [Candidate(each.file) for each in some], claimers)
-
-
 def walk(
     services: Services, whose: Whose, so_far: Listing, keep: Callable[[Listing], None], budget: TimeBudget
 ) -> Listing:
@@ -121,10 +80,10 @@ def walk(
     What it has found is kept every minute, and before OutOfTime is raised.
     """
     folder, kept_at = object_keys.gather_folder(whose.tenant, whose.name), services.clock()
-    with ThreadPoolExecutor(CLAIMERS) as claimers:
+    with ThreadPoolExecutor(claims.CLAIMERS) as claimers:
         for page in services.bucket.inbox(folder, so_far.after):
             here = [Candidate(_file(folder, each)) for each in page.newest if _is_file(services, folder, each)]
-            so_far.take(_free(services, whose, here, claimers), page.last)
+            so_far.take(claims.unclaimed(services, whose, here, claimers), page.last)
             low = budget.low
             if low or services.clock() - kept_at >= KEPT_EVERY:
                 keep(so_far)
@@ -132,21 +91,6 @@ def walk(
             if low:
                 raise OutOfTime
     return so_far
-
-
-def _free(services: Services, whose: Whose, here: list[Candidate], claimers: ThreadPoolExecutor) -> list[Candidate]:
-    """Return those of the files that nobody has claimed, or only this very firing, or one whose batch sent nothing."""
-    store, claims = services.gather_store, dict[str, str]()
-    names = [[each.claim for each in part] for part in _parts(here)]
-    for found in claimers.map(lambda some: store.claimed(whose.tenant, whose.name, some), names):
-        claims.update(found)
-    void = store.void(whose.tenant, whose.name, set(claims.values()) - {whose.batch_id})
-    owned = [(each.file, claims.get(each.claim, whose.batch_id)) for each in here]
-    return [
-        Candidate(file, "" if owner == whose.batch_id else owner)
-        for file, owner in owned
-        if owner == whose.batch_id or owner in void
-    ]
 
 
 def _begun(services: Services, firing: FolderFiring) -> Listing:
@@ -170,10 +114,6 @@ def _put(services: Services, firing: FolderFiring, data: bytes) -> str:
     return key
 
 
-def _parts(some: list[Candidate]) -> list[list[Candidate]]:
-    return [some[first : first + PART] for first in range(0, len(some), PART)]
-
-
 def _arrival(candidate: Candidate) -> tuple[int, str]:
     return candidate.file.at, candidate.file.name
 
@@ -190,18 +130,3 @@ def _is_file(services: Services, folder: str, arrived: Arrived) -> bool:
     if not name or name == object_keys.RUN or name.endswith("/") or name.rpartition("/")[2].startswith("."):
         return False
     return services.clock() - arrived.at.timestamp() <= OLDEST
-
-
-def _claim(services: Services, firing: FolderFiring, some: list[Candidate], budget: TimeBudget) -> list[GatheredFile]:
-    """Claim some candidates; those that an earlier run claimed are found by one look."""
-    budget.check()
-    known = services.gather_store.claimed(firing.tenant, firing.name, [each.claim for each in some])
-    mine = []
-    for each in some:
-        owner = known.get(each.claim)
-        if owner == firing.batch_id or (
-            owner in {None, each.over or None}
-            and services.gather_store.claim(firing, each.claim, services.now(), each.over)
-        ):
-            mine.append(each.file)
-    return mine
