@@ -10,6 +10,10 @@ from batchyard.schedules.trigger import trigger
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take the clock's event, the wish to run a schedule, or the end of a batch; answer the id of the new batch, if any."""
-    return {"batch_id": trigger(services.current(), event)}
+
+    def seconds_left() -> float:
+        return context.get_remaining_time_in_millis() / 1_000
+
+    return {"batch_id": trigger(services.current(), event, seconds_left)}

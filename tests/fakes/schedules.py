@@ -17,6 +17,7 @@ class MemoryScheduleStore(ScheduleStore):
         self.known: dict[str, Schedule] = {}
         self.fired: dict[tuple[str, str], Firing] = {}
         self.gone: set[str] = set()
+        self.names: dict[tuple[str, str], str] = {}
 
     def create(self, schedule: Schedule, most: int) -> Schedule | None:
         there = self.schedules(schedule.tenant)
@@ -24,10 +25,12 @@ class MemoryScheduleStore(ScheduleStore):
         if taken is not None or len(there) >= most:
             return taken
         self.known[schedule.schedule_id] = schedule
+        self.names[schedule.tenant, schedule.name] = schedule.schedule_id
         return schedule
 
     def named(self, tenant: str, name: str) -> Schedule | None:
-        return next((each for each in self.schedules(tenant) if each.name == name), None)
+        holder = self.names.get((tenant, name))
+        return self.known[holder] if holder is not None else None
 
     def schedule(self, tenant: str, schedule_id: str) -> Schedule:
         found = self.known.get(schedule_id)
@@ -39,12 +42,14 @@ class MemoryScheduleStore(ScheduleStore):
         there = [each for each in self.known.values() if each.tenant == tenant and each.deleted_at is None]
         return sorted(there, key=lambda each: (each.created_at, each.schedule_id), reverse=True)
 
-    def all(self) -> Iterator[Schedule]:
-        return iter([each for each in self.known.values() if each.schedule_id not in self.gone])
+    def all(self, after: tuple[str, str] | None = None) -> Iterator[Schedule]:
+        there = {f"{each.tenant}#{each.schedule_id}": each for each in self.known.values()}
+        places = sorted(place for place, each in there.items() if each.schedule_id not in self.gone)
+        return iter([there[place] for place in places if after is None or place > "#".join(after)])
 
     def note_clock(self, schedule: Schedule) -> Schedule:
-        self._same(schedule)
-        return self._changed(schedule, on_clock=True, doubted_at=None)
+        revision = self._same(schedule).revision
+        return self._changed(schedule, on_clock=True, doubted_at=None, revision=revision + 1 if revision else revision)
 
     def doubt_clock(self, schedule: Schedule, now: int) -> Schedule:
         revision = self._same(schedule).revision + 1
@@ -54,9 +59,17 @@ class MemoryScheduleStore(ScheduleStore):
         there, holder = self._same(schedule), self.named(schedule.tenant, new.name)
         if holder is not None and holder.schedule_id != schedule.schedule_id:
             raise StaleRecord(new.name)
+        self._unname(schedule)
+        self.names[schedule.tenant, new.name] = schedule.schedule_id
         told = {name: getattr(new, name) for name in CHANGED}
         doubted_at = None if new.on_clock else there.doubted_at
         return self._changed(schedule, **told, revision=there.revision + 1, doubted_at=doubted_at)
+
+    def _unname(self, schedule: Schedule) -> None:
+        """Free the name that a schedule had when it was read; raises StaleRecord if it has another one now."""
+        if self.names.get((schedule.tenant, schedule.name)) != schedule.schedule_id:
+            raise StaleRecord(schedule.name)
+        del self.names[schedule.tenant, schedule.name]
 
     def _same(self, schedule: Schedule) -> Schedule:
         there = self.known[schedule.schedule_id]
@@ -68,12 +81,23 @@ class MemoryScheduleStore(ScheduleStore):
         there = self.known[schedule.schedule_id]
         if there.deleted_at is not None or (if_off_clock and there.on_clock):
             return False
+        try:
+            self._unname(schedule)
+        except StaleRecord:
+            return False
         self._changed(schedule, deleted_at=now, expires_at_ttl=expires_at)
         return True
 
     def note_gone(self, schedule: Schedule) -> None:
+        if self.known[schedule.schedule_id].deleted_at is None:
+            raise StaleRecord(schedule.schedule_id)
         self._changed(schedule, on_clock=False)
         self.gone.add(schedule.schedule_id)
+
+    def list_again(self, schedule: Schedule) -> None:
+        if self.known[schedule.schedule_id].deleted_at is None:
+            raise StaleRecord(schedule.schedule_id)
+        self.gone.discard(schedule.schedule_id)
 
     def begin(self, schedule: Schedule, firing: Firing) -> None:
         now = self.known[schedule.schedule_id]
@@ -118,9 +142,10 @@ class MemoryScheduleStore(ScheduleStore):
     def firing(self, schedule: Schedule, key: str) -> Firing | None:
         return self.fired.get((schedule.schedule_id, key))
 
-    def firings(self, schedule: Schedule, after: str | None) -> Iterator[Firing]:
-        own = sorted((key for owner, key in self.fired if owner == schedule.schedule_id), reverse=True)
-        return (self.fired[schedule.schedule_id, key] for key in own if after is None or key < after)
+    def firings_with_batch(self, schedule: Schedule, after: str | None) -> Iterator[Firing]:
+        own = [(key, each) for (owner, key), each in self.fired.items() if owner == schedule.schedule_id]
+        made = sorted(((key, each) for key, each in own if each.batch_id), key=lambda one: one[0], reverse=True)
+        return (each for key, each in made if after is None or key < after)
 
 
 class MemoryScheduleClock(ScheduleClock):

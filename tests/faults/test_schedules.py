@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, Final
 
 import msgspec
@@ -353,6 +353,59 @@ def test_wherever_a_change_is_struck_the_clock_has_the_times_of_the_record_in_th
         assert changed or not done
         assert changed == (kept.expression == "rate(2 hours)") or kind == "overtake"  # whole, or not at all
     assert struck == 5
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("meanwhile", ["change", "delete", "create", "sweep"])
+@pytest.mark.parametrize("who", ["change", "change of what was left", "sweep"])
+def test_whoever_is_overtaken_and_then_dies_the_clock_has_the_times_of_the_record_in_the_end(
+    who: str, meanwhile: str, after: bool
+) -> None:
+    deaths = set()
+    for overtaken, effect, then in product((False, True), range(6), range(3)):
+        stack = Stack()
+        schedule_id = stack.schedule()
+        if who != "change":
+            _leave_a_change(stack, schedule_id)
+
+        def other(stack: Stack = stack, schedule_id: str = schedule_id, then: int = then) -> None:
+            _do(meanwhile, stack, stack.plain, schedule_id, 3)
+            stack.strikes.due = Strike("kill", then, after=after, sure=False)
+
+        stack.strikes.due, stack.strikes.step = Strike("overtake", effect, after=overtaken, sure=False), other
+        with suppress(Killed, BatchyardError):
+            _do(who.partition(" ")[0], stack, stack.struck, schedule_id, 2)
+        deaths |= {*stack.strikes.struck[1:]}
+        stack.strikes.due = None
+        stack.plain.wait(UNDER_WAY)
+        stack.sweep()
+        kept = stack.plain.schedule_store.known[schedule_id]
+        times = {} if kept.deleted_at is not None else {schedule_id: (kept.expression, "UTC")}
+        assert stack.plain.schedule_clock.times == times, (effect, then, stack.strikes.struck)
+        assert kept.deleted_at is not None or (kept.on_clock, kept.doubted_at) == (True, None)
+    assert f"kill {'after' if after else 'before'} put" in deaths
+
+
+def _leave_a_change(stack: Stack, schedule_id: str) -> None:
+    """Have a change die once the clock has its times."""
+    stack.strikes.due = Strike("kill", 3, after=True)
+    with suppress(Killed):
+        _change(stack.struck, schedule_id, schedule="rate(5 hours)")
+    assert stack.strikes.struck.pop() == "kill after put"
+    stack.plain.wait(UNDER_WAY)
+
+
+def _do(what: str, stack: Stack, services: MemoryServices, schedule_id: str, hours: int) -> None:
+    match what:
+        case "change":
+            _change(services, schedule_id, schedule=f"rate({hours} hours)")
+        case "delete":
+            requests.delete_schedule(services, "default", schedule_id)
+        case "create":
+            with suppress(ApiError):  # it is another schedule by now
+                requests.create_schedule(services, "default", stack.members, of_schedule)
+        case "sweep":
+            stack.sweep(services)
 
 
 def _change(services: MemoryServices, schedule_id: str, **members: Any) -> dict[str, Any]:

@@ -34,14 +34,15 @@ if TYPE_CHECKING:
     from batchyard.settings import Settings
 
 
-def _function(setting: str) -> cached_property[LambdaFunction]:
-    """Make the property that is the function which a setting names."""
+def _function(setting: str, does: str) -> cached_property[LambdaFunction]:
+    """Make the property that is the function which a setting names, and say what that function does."""
 
     def named(services: Services) -> LambdaFunction:
         from batchyard.adapters.executions import LambdaFunction
 
         return LambdaFunction(getattr(services.settings, setting))
 
+    named.__doc__ = does
     return cached_property(named)
 
 
@@ -154,14 +155,10 @@ class Services:
 
         return Executions(self.settings.webhook_state_machine_arn)
 
-    #: It cancels provider batches.
-    cancel_function = _function("cancel_function")
-    #: It plays the next steps of a shard at once.
-    advance_function = _function("advance_function")
-    #: It makes the batch of a schedule.
-    trigger_function = _function("trigger_function")
-    #: It makes the batch of a gather folder.
-    gather_function = _function("gather_function")
+    cancel_function = _function("cancel_function", "The function that cancels provider batches.")
+    advance_function = _function("advance_function", "The function that plays the next steps of a shard at once.")
+    trigger_function = _function("trigger_function", "The function that makes the batch of a schedule.")
+    gather_function = _function("gather_function", "The function that makes the batch of a gather folder.")
 
     @cached_property
     def schedule_store(self) -> ScheduleStore:

@@ -74,6 +74,20 @@ def test_a_schedule_is_an_entry_of_the_group_that_invokes_the_function_until_it_
     assert world.services.schedule_store.schedules("default") == []
 
 
+def test_a_delete_that_meets_a_new_name_deletes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule_id, store = made(world), world.services.schedule_store
+    old = store.schedule("default", schedule_id)
+    changes.change_schedule(world.services, "default", schedule_id, {"name": "renamed"}, of_schedule)
+    with pytest.raises(StaleRecord):
+        store.note_gone(old)  # the sweep's list keeps what is not deleted
+    reads = iter([old])
+    read = store.schedule
+    monkeypatch.setattr(store, "schedule", lambda *whose: next(reads, None) or read(*whose))
+    requests.delete_schedule(world.services, "default", schedule_id)
+    assert read("default", schedule_id).deleted_at is not None
+    assert (store.named("default", "renamed"), [*store.all()], on_clock(schedule_id)) == (None, [], None)
+
+
 def test_the_clock_fires_for_a_batch_of_the_newest_version_and_the_api_lists_it(world: World) -> None:
     world.drop(b'{"custom_id": "old"}\n', KEY)
     schedule_id = made(world)
@@ -172,7 +186,7 @@ def test_a_changed_schedule_is_changed_on_the_clock_and_one_that_was_left_is_put
     assert sweep(world.services)["SchedulesMended"] == 1
     assert (on_clock(schedule_id) or {})["ScheduleExpression"] == "cron(0 2 * * ? *)"
     noted = store.schedule("default", schedule_id)
-    assert (noted.on_clock, noted.doubted_at, noted.revision) == (True, None, left.revision)
+    assert (noted.on_clock, noted.doubted_at, noted.revision) == (True, None, left.revision + 2)
     other = replace(noted, schedule_id="sched_" + "3" * 32, name="other")
     assert store.create(other, 100) == other
     with pytest.raises(StaleRecord):
@@ -203,8 +217,15 @@ def test_every_change_of_a_schedule_holds_the_record_against_what_was_read(world
     store.end(store.schedule("default", schedule_id), replace(first, state="making"), "batch_1", None)
     ended = store.schedule("default", schedule_id)
     assert (ended.open, ended.waits_for, ended.last, ended.last_batch_id) == (None, None, first.key, "batch_1")
-    assert [each.key for each in store.firings(ended, None)] == [second.key, first.key]
-    assert [each.key for each in store.firings(ended, second.key)] == [first.key]
+    assert [each.key for each in store.firings_with_batch(ended, None)] == [first.key]  # the second made none
+    third = replace(first, key=f"{NOW + 3 * HOUR:010}")
+    store.begin(ended, third)
+    store.end(store.schedule("default", schedule_id), third, "batch_3", None)
+    assert [each.key for each in store.firings_with_batch(ended, None)] == [third.key, first.key]
+    assert [each.key for each in store.firings_with_batch(ended, third.key)] == [first.key]
+    ended = store.schedule("default", schedule_id)
+    assert [each.schedule_id for each in store.all()] == [schedule_id]
+    assert [*store.all(("default", schedule_id))] == []  # and none behind it
     assert store.firing(ended, "0") is None
     with pytest.raises(NotFound):
         store.schedule("other", schedule_id)

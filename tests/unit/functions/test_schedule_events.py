@@ -27,7 +27,7 @@ def known(at_hand: MemoryServices) -> Schedule:
         created_at=MADE - DAY + HOUR, fired_for=MADE - DAY + HOUR, input_key=UPLOAD, completion_window="24h",
         members="{}", digest="digest", overlap="skip", on_clock=True,
     )  # fmt: skip
-    at_hand.schedule_store.known[SCHEDULE_ID] = made
+    at_hand.schedule_store.create(made, 1)
     at_hand.batch_store.batches.clear()
     at_hand.now_is = float(MADE + 30)
     return made

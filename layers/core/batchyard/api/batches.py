@@ -45,7 +45,8 @@ def create_batch(services: Services, tenant: str, body: object, idempotency_key:
 
 def of_schedule(services: Services, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Read what the batches of a schedule have: their window, and members of the record; raises ApiError 400."""
-    given = {"completion_window": services.settings.completion_window, **body, "input_file_id": ""}
+    named = {name: value for name, value in body.items() if value is not None}
+    given = {"completion_window": services.settings.completion_window, **named, "input_file_id": ""}
     wanted = _checked(services, given)
     return wanted.completion_window, {
         name: value for name, value in wanted.members().items() if name != "input_file_id"

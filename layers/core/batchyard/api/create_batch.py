@@ -20,9 +20,7 @@ from batchyard.planning import new_batch
 from batchyard.services import Services
 
 S3_URI: Final = r"(?s)s3://([^/]+)/(.+)"
-SURROGATE: Final = "[\ud800-\udfff]"  # no text that S3 knows
 SHOWN: Final = 200  # characters of a prefix
-LONGEST_KEY: Final = 1_024  # bytes, in S3
 KEEP_KEYS: Final = 30 * DAY  # an Idempotency-Key is remembered
 GATHERED_FOR: Final = 18  # seconds; the HTTP API gives up after 30, and the batch is recorded and started after these
 ASK_AGAIN: Final = 30  # seconds
@@ -95,21 +93,10 @@ def _still_gathering(prefix: str, batch_id: str, *, named: bool) -> ApiError:
 
 def _folder(tenant: str, prefix: str) -> tuple[str, str]:
     """Return the tenant and the name of a gather folder; raises ApiError 400 for what is none, or another tenant's."""
-    fits = len(prefix.encode("utf-8", "surrogatepass")) < LONGEST_KEY and not re.search(SURROGATE, prefix)
-    owner = object_keys.owner_of_folder(prefix) if fits else None
-    if owner is not None and owner[0] == tenant:
-        return owner
-    allowed = object_keys.gather_folder(tenant, "<name>")
-    within = re.match(object_keys.FOLDER, f"{prefix}/", re.DOTALL)
-    meant = within[0] if within and within[1] == tenant and object_keys.owner_of_folder(within[0]) else None
-    if owner is not None:
-        remedy = "This is a folder of another tenant."
-    elif meant is not None and fits:  # it lacks its last slash, or is a file or a folder in a gather folder
-        remedy = f"Write '{meant[:SHOWN]}'."
-    else:
-        remedy = "The name is one folder, and neither '.' nor '..'."
-    message = f"'{PREFIX}' must be {allowed}, with '/' at its end. {remedy}"
-    raise invalid_request(BatchError("invalid_value", message, PREFIX))
+    try:
+        return object_keys.own_folder(tenant, prefix)
+    except ValueError as error:
+        raise invalid_request(BatchError("invalid_value", f"'{PREFIX}' {error}.", PREFIX)) from error
 
 
 def _take_over(services: Services, batch: Batch, options: dict[str, Any]) -> bool:
@@ -156,7 +143,7 @@ def _source(services: Services, tenant: str, input_file_id: str) -> InputObject 
     if bucket != services.settings.bucket or not object_keys.readable_by(tenant, key):
         allowed = f"s3://{services.settings.bucket}/{object_keys.FILES}{tenant}/ or {object_keys.INBOX}{tenant}/"
         raise invalid_request(BatchError("invalid_value", f"The input file must be below {allowed}.", "input_file_id"))
-    if len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
+    if len(key.encode("utf-8", "surrogatepass")) > object_keys.LONGEST_KEY:
         return None
     return files.input_at(services, key)
 

@@ -17,6 +17,7 @@ REPORT: Final = "report.json"
 FILE_ENTRIES: Final = "files.jsonl"  # of a gathered batch: what its report says of each file …
 FILE_INDEX: Final = "files-index.json"  # … and where in it some of them stand
 DEFAULT_TENANT: Final = "default"
+LONGEST_KEY: Final = 1_024  # bytes, in S3
 LONGEST_TENANT: Final = 256  # bytes
 FOLDER: Final = r"gather/([^/]+)/([^/]+)/"
 CLIMBING: Final = (".", "..")  # names that programs take for a way through folders
@@ -52,6 +53,31 @@ def owner_of_folder(prefix: str) -> tuple[str, str] | None:
     """Read tenant and name from the prefix of a gather folder; None for any other prefix, as one that climbs."""
     found = re.fullmatch(FOLDER, prefix, re.DOTALL)
     return (found[1], found[2]) if found and found[2] not in CLIMBING else None
+
+
+def folder_within(tenant: str, text: str) -> str | None:
+    """Return the gather folder of the tenant with which a text begins, even without its last slash; None if there is none."""
+    found = re.match(FOLDER, f"{text}/", re.DOTALL)
+    return found[0] if found and found[1] == tenant and owner_of_folder(found[0]) else None
+
+
+def own_folder(tenant: str, prefix: str) -> tuple[str, str]:
+    """Read tenant and name from the prefix of a gather folder of the tenant; raises ValueError, which says what it must be."""
+    owner, meant = owner_of_folder(prefix), folder_within(tenant, prefix)
+    too_long, no_text = len(prefix.encode("utf-8", "replace")) >= LONGEST_KEY, re.search("[\ud800-\udfff]", prefix)
+    if owner is not None and owner[0] == tenant and not too_long and not no_text:
+        return owner
+    if no_text:
+        remedy = "It holds half a character, which no key in S3 does"
+    elif too_long:
+        remedy = f"It has fewer than {LONGEST_KEY} bytes, as names of files follow"
+    elif owner is not None:
+        remedy = "This is a folder of another tenant"
+    elif meant is not None:  # it lacks its last slash, or is a file or a folder in a gather folder
+        remedy = f"Write '{meant}'"
+    else:
+        remedy = "The name is one folder, and neither '.' nor '..'"
+    raise ValueError(f"must be {gather_folder(tenant, '<name>')}, with '/' at its end. {remedy}")
 
 
 def counted_lines(prefix: str) -> str:

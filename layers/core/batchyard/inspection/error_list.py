@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.domain import nesting, object_keys, outcomes
+from batchyard.domain import nesting, object_keys, outcomes, statuses
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import NotFound
 from batchyard.domain.shard import Shard
 from batchyard.inspection.answer_runs import AnswerRuns
+from batchyard.lines.file_places import FilePlaces, places_of
 from batchyard.lines.runs import Run
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning import skipped
@@ -42,14 +43,15 @@ class _Report(msgspec.Struct):
 def error_list(services: Services, batch: Batch) -> dict[str, Any]:
     """Return each code with its count and some sample lines, the most frequent first."""
     shards = list(services.batch_store.shards(batch.batch_id))
-    samples = _of_input(batch)
+    places = _places(services, batch)
+    samples = _of_input(batch) if places is None else {}
     counts = _reported(services, batch) or _counted(batch, shards)
     failed = (shard for shard in shards if shard.failed or (batch.ended and shard.unfinished))
     runs = AnswerRuns(services.bucket, batch)
     for shard in islice(failed, MOST_SHARDS):
-        _sample(services, shard, runs.errors(shard), samples)
+        _sample(services, shard, runs.errors(shard), samples, places)
     if counts.keys() - samples.keys():
-        _sample_skipped(services, batch, samples)
+        _sample_skipped(services, batch, samples, places)
     data = [
         {"object": "batch.error", "code": code, "count": count, "samples": samples.get(code, [])}
         for code, count in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
@@ -57,12 +59,29 @@ def error_list(services: Services, batch: Batch) -> dict[str, Any]:
     return {"object": "list", "data": data, "total": sum(counts.values())}
 
 
+def _places(services: Services, batch: Batch) -> FilePlaces | None:
+    """Return the files of a gathered batch; None of any other, and of one whose input was refused."""
+    try:
+        return places_of(services.bucket, batch) if batch.gathered and batch.status != statuses.FAILED else None
+    except NotFound:  # the plan is not complete, or is gone
+        return None
+
+
 def _of_input(batch: Batch) -> Samples:
-    """Return samples of the faults of the input, which the record of the batch lists."""
+    """Return samples of the faults of the input, which the record of the batch lists; those of files by lines of these."""
     samples: Samples = {}
     for error in batch.errors:
-        _add(samples, error.code, {"line": error.line, "custom_id": None, "message": error.message[:LONGEST_MESSAGE]})
+        line = {"line": None, "file_line": error.line} if batch.gathered else {"line": error.line}
+        _add(samples, error.code, {**line, "custom_id": None, "message": error.message[:LONGEST_MESSAGE]})
     return samples
+
+
+def _line(number: int | None, places: FilePlaces | None) -> dict[str, Any]:
+    """Tell which line of the input has a number, and of which file it is."""
+    if number is None or places is None:
+        return {"line": number}
+    of_file = places.line(number)
+    return {"line": number, "file": of_file.file, "file_line": of_file.number}
 
 
 def _counted(batch: Batch, shards: list[Shard]) -> Mapping[str, int]:
@@ -88,7 +107,12 @@ def _reported(services: Services, batch: Batch) -> Mapping[str, int]:
     return report.errors.by_code if report.errors else {}
 
 
-def _sample(services: Services, shard: Shard, runs: list[Run], samples: Samples) -> None:
+def _skipped_line(number: int | None, position: int, places: FilePlaces | None) -> dict[str, Any]:
+    """Tell which line was skipped; in a file it is not among the lines that are listed."""
+    return {"line": number} if places is None else {"line": None, "file": places.file(position), "file_line": number}
+
+
+def _sample(services: Services, shard: Shard, runs: list[Run], samples: Samples, places: FilePlaces | None) -> None:
     """Add the first errors of a shard to the samples of their codes."""
     found = list(_lacking(_first_errors(runs), samples))
     if not found:
@@ -97,20 +121,20 @@ def _sample(services: Services, shard: Shard, runs: list[Run], samples: Samples)
     for code, position, custom_id, message in found:
         ordinal = bisect_left(lines.positions, position)
         number = lines.numbers[ordinal] if ordinal < len(lines) else None
-        _add(samples, code, {"line": number, "custom_id": custom_id, "message": message})
+        _add(samples, code, {**_line(number, places), "custom_id": custom_id, "message": message})
 
 
-def _sample_skipped(services: Services, batch: Batch, samples: Samples) -> None:
-    """Add the first skipped lines of the input, whose error lines name their numbers."""
+def _sample_skipped(services: Services, batch: Batch, samples: Samples, places: FilePlaces | None) -> None:
+    """Add the first skipped lines of the input, whose error lines name their numbers: in their file, if it has files."""
     try:
         skipped_runs = read_summary(services, batch.batch_id).skipped_runs
     except NotFound:  # the plan is not complete, or is gone
         return
     for _, run in skipped.runs(services.bucket, batch.batch_id, skipped_runs[:MOST_SHARDS]):
-        for _, line in islice(_lines(run), MOST_LINES):
+        for position, line in islice(_lines(run), MOST_LINES):
             told = msgspec.json.decode(line, type=_SkippedLine)
             sample = {
-                "line": told.error.line,
+                **_skipped_line(told.error.line, position, places),
                 "custom_id": told.custom_id,
                 "message": told.error.message[:LONGEST_MESSAGE],
             }

@@ -76,6 +76,10 @@ class FilePlaces:
         at = bisect_left(self.read, number, key=attrgetter("lines")) - 1
         return FileLine(self.files[at].name, number - self.read[at].lines)
 
+    def file(self, position: int) -> str:
+        """Return the name of the file that has the request at this position."""
+        return self.files[self._file_of(position)].name
+
     def named(self, error: BatchError, number: int) -> BatchError:
         """Return an error that names the file of the line with this number."""
         return msgspec.structs.replace(error, message=f"{self.line(number).file}: {error.message}")

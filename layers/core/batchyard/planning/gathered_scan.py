@@ -20,7 +20,6 @@ from batchyard.planning.progress import PlanProgress
 from batchyard.planning.scan import InputScan
 from batchyard.services import Services
 
-LONGEST_KEY: Final = 1_024  # bytes, in S3
 EMPTY: Final = BatchError("empty_file", "The file has no requests. Write one JSON request object per line.")
 PACKED: Final = BatchError(
     "invalid_json_line", "The file is a gzip file. Unpack it: files of a gather folder are read as they lie there."
@@ -153,7 +152,7 @@ class FileScan:
         """Say why a file holds no requests, by its name and its first bytes; None if it may hold some."""
         file, batch = self._files.files[at], self._batch
         key = object_keys.result_of_file(batch.tenant, batch.batch_id, file.name, object_keys.OUTPUT)
-        if (over := len(key.encode()) - LONGEST_KEY) > 0:
+        if (over := len(key.encode()) - object_keys.LONGEST_KEY) > 0:
             message = (
                 f"The name of the file is {over} bytes too long for the key of its results. Give it a shorter one."
             )

@@ -21,7 +21,7 @@ OLDEST: Final = timedelta(days=7)
 
 
 def take_up_firings(run: SweepRun) -> None:
-    """Have the firings go on that are left, and the folders fire whose RUN nobody heard of."""
+    """Have the firings go on that are left."""
     now = run.services.now()
     for firing in run.services.gather_store.open_firings():
         if run.over():
@@ -30,11 +30,10 @@ def take_up_firings(run: SweepRun) -> None:
             with run.trying(batch_id=firing.batch_id):
                 hand_over(run.services, firing)
                 run.count("FiringsTakenUp", batch_id=firing.batch_id)
-    _fire_missed(run)
 
 
-def _fire_missed(run: SweepRun) -> None:
-    """Look for a RUN in each folder; a walk goes on where the last one stopped."""
+def fire_missed_runs(run: SweepRun) -> None:
+    """Have the folders fire whose RUN nobody heard of; a walk through them goes on where the last one stopped."""
     store, now = run.services.sweep_store, run.services.now()
     mark = store.bookmark(BOOKMARK)
     if now < mark.get("rest_until", 0):

@@ -12,7 +12,7 @@ from batchyard.recovery.dead_executions import restart
 from batchyard.recovery.drain import drain
 from batchyard.recovery.missed_firings import see_to_schedules
 from batchyard.recovery.missed_uploads import start_missed
-from batchyard.recovery.open_firings import take_up_firings
+from batchyard.recovery.open_firings import fire_missed_runs, take_up_firings
 from batchyard.recovery.orphans import look_for_batches, look_for_files
 from batchyard.recovery.settle import settle
 from batchyard.recovery.storage_audit import sum_up
@@ -97,6 +97,7 @@ def _end(run: SweepRun) -> dict[str, int]:
 TASKS: Final = (
     start_missed,
     take_up_firings,
+    fire_missed_runs,
     see_to_schedules,
     see_to_batches,
     correct_ledgers,

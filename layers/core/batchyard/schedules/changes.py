@@ -1,7 +1,8 @@
 """A schedule is changed: its record, and AWS's clock.
 
 The clock cannot be changed together with the record. So the record doubts the clock before the clock is touched, and the sweep
-puts a clock that is doubted for long right by the record, whoever died.
+puts a clock that is doubted for long right by the record, whoever died. A change ends the doubt that it began itself, and none
+that it found.
 """
 
 from contextlib import suppress
@@ -13,7 +14,7 @@ from batchyard.adapters.stores.schedule_record import Schedule
 from batchyard.domain.errors import InvalidSchedule, StaleRecord
 from batchyard.schedules import requests, rules
 from batchyard.schedules.firing import TRIES
-from batchyard.schedules.upkeep import put_on, set_clock
+from batchyard.schedules.upkeep import set_clock
 from batchyard.services import Services
 
 
@@ -44,25 +45,22 @@ def _change(services: Services, schedule: Schedule, new: Schedule) -> Schedule:
 
 
 def _change_times(services: Services, schedule: Schedule, new: Schedule) -> Schedule:
-    store, now = services.schedule_store, services.now()
+    """Give the clock new times, and then record them.
+
+    The doubt stays where somebody else may be giving the clock times, too: the sweep ends it once they are over.
+    """
+    store, now, alone = services.schedule_store, services.now(), schedule.on_clock
     doubted = store.doubt_clock(schedule, now)
-    new = replace(new, timed_at=now, on_clock=True, revision=doubted.revision)
+    new = replace(new, timed_at=now, on_clock=alone, revision=doubted.revision)
     try:
         set_clock(services, new)
     except InvalidSchedule as error:  # then AWS has changed nothing
-        put_on(services, doubted)
+        if alone:
+            store.note_clock(doubted)
         raise requests.refused_by_clock(error) from error
     try:
         return store.change(doubted, new, now)
     except StaleRecord:
-        _put_back(services, schedule)
+        if store.schedule(schedule.tenant, schedule.schedule_id).deleted_at is not None:
+            services.schedule_clock.remove(schedule)
         raise
-
-
-def _put_back(services: Services, schedule: Schedule) -> None:
-    """Give the clock the times of the record again, or take it off where that is deleted."""
-    there = services.schedule_store.schedule(schedule.tenant, schedule.schedule_id)
-    if there.deleted_at is None:
-        put_on(services, there)
-    else:
-        services.schedule_clock.remove(there)

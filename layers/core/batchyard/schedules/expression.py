@@ -140,6 +140,8 @@ def _moment(inside: str, zone: "ZoneInfo") -> int:
         local = datetime.fromisoformat(inside)
     except ValueError as error:
         raise ValueError(f"at({inside}) is no time: {error}") from error
+    if not cron.YEAR.least <= local.year <= cron.YEAR.most:
+        raise ValueError(f"at takes a year from {cron.YEAR.least} to {cron.YEAR.most}, not {inside[:4]}")
     found = moment_of(local, zone)
     if found is None:
         raise ValueError(

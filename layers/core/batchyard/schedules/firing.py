@@ -4,6 +4,7 @@ A schedule has one firing under way at most. Each step is recorded before it is 
 again or the sweep, goes on with the firing that was left.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, TypeGuard
 
@@ -43,8 +44,13 @@ def latest_due(schedule: Schedule, now: float) -> int | None:
     return due if due is not None and due > schedule.since else None
 
 
-def tell(services: Services, tenant: str, schedule_id: str, at: int) -> Firing | None:
-    """Fire a schedule for a time of the clock, and return what becomes of it; None if it is no firing of its own."""
+def tell(
+    services: Services, tenant: str, schedule_id: str, at: int, seconds_left: Callable[[], float]
+) -> Firing | None:
+    """Fire a schedule for a time of the clock, and return what becomes of it; None if it is no firing of its own.
+
+    Raises OutOfTime; the sweep goes on with what is left.
+    """
     for _ in range(TRIES):
         schedule = _find(services, tenant, schedule_id)
         if schedule is None or _is_of_other_times(services, schedule, at):
@@ -56,7 +62,7 @@ def tell(services: Services, tenant: str, schedule_id: str, at: int) -> Firing |
             same = schedule.fired_for if abs(at - schedule.fired_for) < APART else at
             return services.schedule_store.firing(schedule, key_of(same))
         try:
-            return start(services, schedule, key_of(at))
+            return start(services, schedule, key_of(at), seconds_left)
         except StaleRecord:
             continue  # somebody else told of a firing meanwhile: look again
     raise StaleRecord(f"{schedule_id} is fired by many at once")
@@ -68,7 +74,8 @@ def _find(services: Services, tenant: str, schedule_id: str) -> Schedule | None:
     except NotFound:
         return None
     if schedule.deleted_at is not None:
-        logger.info("a deleted schedule fires", schedule_id=schedule_id)
+        logger.warning("a deleted schedule fires", schedule_id=schedule_id)
+        services.schedule_store.list_again(schedule)  # so the sweep takes it off the clock
         return None
     return schedule
 
@@ -88,14 +95,14 @@ def _is_of_other_times(services: Services, schedule: Schedule, at: int) -> bool:
     return True
 
 
-def start(services: Services, schedule: Schedule, key: str) -> Firing:
+def start(services: Services, schedule: Schedule, key: str, seconds_left: Callable[[], float]) -> Firing:
     """Begin a firing, or go on with it, after the one that was left; raises StaleRecord if another worker was faster."""
     store, now = services.schedule_store, services.now()
     new = Firing(key=key, began_at=now, expires_at_ttl=now + services.settings.record_days * DAY)
     if schedule.open == key:
-        return go_on(services, schedule)
+        return go_on(services, schedule, seconds_left)
     if schedule.open is not None:
-        left = go_on(services, schedule)
+        left = go_on(services, schedule, seconds_left)
         if left.state != ENDED:
             passed = replace(new, state=ENDED, reason=f"the firing of {_utc(left.at)} still waits: {left.reason}")
             store.pass_over(schedule, passed)
@@ -104,31 +111,41 @@ def start(services: Services, schedule: Schedule, key: str) -> Firing:
         if schedule.fired_for != before:
             raise StaleRecord(f"{schedule.schedule_id} has fired meanwhile")
     store.begin(schedule, new)
-    return go_on(services, store.schedule(schedule.tenant, schedule.schedule_id))
+    return go_on(services, store.schedule(schedule.tenant, schedule.schedule_id), seconds_left)
 
 
-def go_on(services: Services, schedule: Schedule) -> Firing:
+def go_on(services: Services, schedule: Schedule, seconds_left: Callable[[], float]) -> Firing:
     """Take the firing under way as far as it goes now, and return it; raises StaleRecord if another worker was faster."""
     store = services.schedule_store
     firing = store.firing(schedule, schedule.open) if schedule.open is not None else None
     if firing is None:
         raise StaleRecord(f"{schedule.schedule_id} has no firing under way")
-    if firing.state != MAKING:
-        held = why_held(services, schedule)
-        if _is_news(held, firing):
-            firing = _wait(services, schedule, firing, held)
-            held = why_held(services, schedule)  # what ended before the record of the wait woke nobody
-        if held is None and firing.by_clock:
-            held = thresholds.too_few(services, schedule)
-        if held is not None and held.for_good:
-            return _end(services, schedule, firing, None, held.reason)
-        if held is not None:
-            return _wait(services, schedule, firing, held) if _is_news(held, firing) else firing
+    if firing.state == MAKING:
+        return _make_batch(services, schedule, firing, seconds_left)
+    firing, held = _hold(services, schedule, firing)
+    if held is None and firing.by_clock:
+        held = thresholds.too_few(services, schedule, seconds_left)
+    if held is None:
         content = nesting.encode({name: getattr(schedule, name) for name in MADE_OF})
         store.make(schedule, firing, content)
-        firing = replace(firing, state=MAKING, content=content)
+        return _make_batch(services, schedule, replace(firing, state=MAKING, content=content), seconds_left)
+    if held.for_good:
+        return _end(services, schedule, firing, None, held.reason)
+    return _wait(services, schedule, firing, held) if _is_news(held, firing) else firing
+
+
+def _make_batch(services: Services, schedule: Schedule, firing: Firing, seconds_left: Callable[[], float]) -> Firing:
     made_of = replace(schedule, **nesting.decode(firing.content or "{}"))  # whatever has been changed since
-    return _end(services, schedule, firing, *make(services, made_of, firing))
+    return _end(services, schedule, firing, *make(services, made_of, firing, seconds_left))
+
+
+def _hold(services: Services, schedule: Schedule, firing: Firing) -> tuple[Firing, Held | None]:
+    """Record what a firing waits for, if that is new, and say why it makes no batch now; None if it may."""
+    held = why_held(services, schedule)
+    if not _is_news(held, firing):
+        return firing, held
+    waits = _wait(services, schedule, firing, held)
+    return waits, why_held(services, schedule)  # what ended before the record of the wait woke nobody
 
 
 def _is_news(held: Held | None, firing: Firing) -> TypeGuard[Held]:

@@ -1,5 +1,6 @@
 """The batch of a firing: of the newest version of one object, or of what came into a folder."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from batchyard.adapters.stores.schedule_record import Firing, Schedule
@@ -14,8 +15,13 @@ GONE: Final = "there is no object s3://{}/{}"
 EMPTY: Final = "no new file is in {}"
 
 
-def make(services: Services, schedule: Schedule, firing: Firing) -> tuple[str | None, str | None]:
-    """Make the batch of a firing and return its id, or else why there is none; the same however often it is called."""
+def make(
+    services: Services, schedule: Schedule, firing: Firing, seconds_left: Callable[[], float]
+) -> tuple[str | None, str | None]:
+    """Make the batch of a firing and return its id, or else why there is none; the same however often it is called.
+
+    Raises OutOfTime.
+    """
     fired = f"{schedule.schedule_id}/{firing.key}"
     members: dict[str, Any] = {**nesting.decode(schedule.members), "firing": fired}
     if schedule.input_prefix is None:
@@ -23,7 +29,8 @@ def make(services: Services, schedule: Schedule, firing: Firing) -> tuple[str | 
     owner = object_keys.owner_of_folder(schedule.input_prefix)
     if owner is None:
         raise ValueError(f"{schedule.input_prefix} is no gather folder")
-    batch = fire(services, *owner, fired, {WINDOW: schedule.completion_window, **members})
+    given = {WINDOW: schedule.completion_window, **members}
+    batch = fire(services, *owner, fired, given, seconds_left=seconds_left)
     return (batch.batch_id, None) if batch else (None, EMPTY.format(schedule.input_prefix))
 
 

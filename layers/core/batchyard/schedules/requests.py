@@ -38,14 +38,15 @@ def create_schedule(
     wanted = rules.check(services, tenant, _id_of(tenant, idempotency_key), body, new_batch.fingerprint(body), of_batch)
     for _ in range(TRIES):
         with suppress(StaleRecord):  # the call that recorded it has just taken it back
-            made = _recorded(services, wanted)
+            made = _record(services, wanted)
             keep = idempotency_key is not None or made.schedule_id != wanted.schedule_id
-            return shape(services, made if made.on_clock else _put_on(services, made, keep=keep))
+            known = made.on_clock or made.revision  # or a change is under way, or was left: the sweep sees to that
+            return shape(services, made if known else _put_on(services, made, keep=keep))
         wanted = replace(wanted, schedule_id=_id_of(tenant, idempotency_key))
     raise StaleRecord(f"{wanted.schedule_id}: schedules of its name come and go")
 
 
-def _recorded(services: Services, wanted: Schedule) -> Schedule:
+def _record(services: Services, wanted: Schedule) -> Schedule:
     """Record a schedule, or find the one that an earlier call has made of the same wish.
 
     Raises ApiError 403 or 409, or StaleRecord if the one that had its name has gone meanwhile.
@@ -126,10 +127,12 @@ def retrieve_schedule(services: Services, tenant: str, schedule_id: str) -> dict
 
 def delete_schedule(services: Services, tenant: str, schedule_id: str) -> dict[str, Any]:
     """Delete a schedule, once or again; its batches stay, and those that run go on."""
-    schedule = _any(services, tenant, schedule_id)
-    services.schedule_store.delete(schedule, services.now(), services.now() + KEPT)
-    take_off(services, schedule)
-    return {"id": schedule_id, "object": "schedule.deleted", "deleted": True}
+    for _ in range(TRIES):
+        schedule, now = _any(services, tenant, schedule_id), services.now()
+        if schedule.deleted_at is not None or services.schedule_store.delete(schedule, now, now + KEPT):
+            take_off(services, schedule)
+            return {"id": schedule_id, "object": "schedule.deleted", "deleted": True}
+    raise StaleRecord(f"{schedule_id} is renamed by many at once")
 
 
 def run_schedule(
@@ -145,13 +148,13 @@ def run_schedule(
         key = services.idempotency_store.remember(token, FirstUse(key, schedule_id), services.now() + KEPT).batch_id
     fired = services.schedule_store.firing(schedule, key)
     if fired is None:
-        fired = _begun(services, schedule, key)
+        fired = _begin(services, schedule, key)
     if fired.state != ENDED:
         services.trigger_function.invoke({"tenant": tenant, "schedule_id": schedule_id, "firing": key})
     return {"schedule_id": schedule_id, **shape_of_firing(fired)}
 
 
-def _begun(services: Services, schedule: Schedule, key: str) -> Firing:
+def _begin(services: Services, schedule: Schedule, key: str) -> Firing:
     now = services.now()
     fired = Firing(key=key, began_at=now, expires_at_ttl=now + services.settings.record_days * DAY)
     try:
@@ -172,8 +175,9 @@ def schedule_batches(
     """List the batches that a schedule made, newest firing first, behind the batch `after`; also of a deleted one."""
     schedule, count = _any(services, tenant, schedule_id), page_limit(limit, *LIMITS)
     behind = _firing_of(services, schedule, after) if after is not None else None
-    ids = (each.batch_id for each in services.schedule_store.firings(schedule, behind) if each.batch_id)
-    found = list(islice((batch for each in ids if (batch := services.batch_store.find_batch(each))), count + 1))
+    made = services.schedule_store.firings_with_batch(schedule, behind)
+    batches = (services.batch_store.find_batch(each.batch_id or "") for each in made)
+    found = list(islice((batch for batch in batches if batch), count + 1))
     return page([shape_of_batch(batch) for batch in found[:count]], more=len(found) > count > 0)
 
 

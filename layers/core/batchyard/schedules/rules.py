@@ -18,7 +18,6 @@ from batchyard.services import Services
 
 SCHEDULE_ID: Final = r"sched_[0-9a-f]{32}"
 LONGEST_NAME: Final = 64  # characters
-LONGEST_KEY: Final = 1_024  # bytes, in S3
 FEWEST_MINUTES: Final = 30  # of the hours: some sweeps fall into them, also where one is late
 MEMBERS: Final = ("name", "schedule", "timezone", "input", "overlap", "hours", *thresholds.MEMBERS)
 #: Members of the record that a body decides about, beside the name and those that are JSON text.
@@ -160,20 +159,16 @@ def _source(tenant: str, value: object) -> dict[str, Any]:
         raise _wrong("input", f"must be {ways}", "invalid_type")
     ((kind, given),) = value.items()
     key = _text(given, f"input.{kind}")
-    if len(key.encode("utf-8", "replace")) > LONGEST_KEY:
-        raise _wrong(f"input.{kind}", f"has at most {LONGEST_KEY} bytes", "string_above_max_length")
     if kind == "prefix":
-        if not _is_folder(tenant, key):
-            slash = f": write '{key}/'" if _is_folder(tenant, f"{key}/") else ""
-            raise _wrong("input.prefix", f"must be a folder gather/{tenant}/<name>/, with the slash at its end{slash}")
+        try:
+            object_keys.own_folder(tenant, key)
+        except ValueError as error:
+            raise _wrong("input.prefix", str(error)) from error
         return {"input_prefix": key}
+    if len(key.encode("utf-8", "replace")) > object_keys.LONGEST_KEY:
+        raise _wrong("input.key", f"has at most {object_keys.LONGEST_KEY} bytes", "string_above_max_length")
     if not object_keys.readable_by(tenant, key):
-        folder = "/".join(key.split("/")[:3]) + "/"
-        way = f'. The files of a folder are {{"prefix": "{folder}"}}' if _is_folder(tenant, folder) else ""
+        folder = object_keys.folder_within(tenant, key)
+        way = f'. The files of a folder are {{"prefix": "{folder}"}}' if folder else ""
         raise _wrong("input.key", f"must be the key of an object below inbox/{tenant}/ or files/{tenant}/{way}")
     return {"input_key": key}
-
-
-def _is_folder(tenant: str, key: str) -> bool:
-    owner = object_keys.owner_of_folder(key)
-    return owner is not None and owner[0] == tenant

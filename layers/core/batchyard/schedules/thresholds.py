@@ -1,6 +1,6 @@
 """How much must wait in a folder before a schedule gathers it, and how much, or how long, starts a batch between its times."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -9,7 +9,8 @@ from batchyard.adapters.stores.schedule_record import Schedule
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request
 from batchyard.domain.numbers import DAY, MINUTE
-from batchyard.gathering.waiting import Waiting, count_waiting, rests
+from batchyard.domain.step import OutOfTime
+from batchyard.gathering.waiting import LONGEST_LOOK, Waiting, count_waiting, rests
 from batchyard.services import Services
 
 LARGEST: Final = 10**15
@@ -78,14 +79,16 @@ class Held(NamedTuple):
     for_good: bool
 
 
-def too_few(services: Services, schedule: Schedule) -> Held | None:
+def too_few(services: Services, schedule: Schedule, seconds_left: Callable[[], float]) -> Held | None:
     """Say that less waits than a firing of the clock asks for, and how much; None if enough waits, or waits for too long.
 
-    While lines are still being counted, the firing waits for that.
+    While lines are still being counted, the firing waits for that. Raises OutOfTime where a look may take longer than is left.
     """
     asked = of(schedule)
     if asked.min_lines is None and asked.min_bytes is None:
         return None
+    if seconds_left() < LONGEST_LOOK:
+        raise OutOfTime
     found = _count(services, schedule, asked)
     if _too_long(services, asked, found):
         return None

@@ -10,7 +10,6 @@ from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.observability import logger
 from batchyard.services import Services
 
-LONGEST_KEY: Final = 1_024  # bytes, in S3
 TRIES: Final = 5  # against other batches of the same key that end at this moment
 
 
@@ -23,7 +22,7 @@ def point(services: Services, batch: Mapping[str, Any]) -> str | None:
     key = object_keys.by_input(batch["tenant"], source)
     if not source.startswith(object_keys.INBOX) or _hides_results(batch):
         return None
-    if len(key.encode("utf-8", "replace")) > LONGEST_KEY:
+    if len(key.encode("utf-8", "replace")) > object_keys.LONGEST_KEY:
         logger.warning("the key is too long to point to its results", batch_id=batch["id"])
         return None
     new = _pointer(services, batch)

@@ -54,3 +54,24 @@ def test_work_and_results_of_batches_and_shards_never_meet() -> None:
     assert len(set(names)) == len(names)
     assert all(name.startswith(("work/b/", "results/t/")) for name in names)
     assert not any(object_keys.readable_by("t", name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "remedy"),
+    [
+        ("gather/acme/\ud800/", "half a character"),
+        ("", "neither '.' nor '..'"), ("gather/acme/..", "neither"), ("gather/acme/../", "neither"),
+        ("gather/acme/x", "Write 'gather/acme/x/'"), ("gather/acme/x/a.jsonl", "Write 'gather/acme/x/'"),
+        ("gather/acme/x//", "Write 'gather/acme/x/'"), ("gather/other/x/", "another tenant"), ("gather/other/x", "neither"),
+        (f"gather/acme/{'ä' * 512}/", "fewer than 1024 bytes"), (f"gather/acme/x/{'y' * 1024}", "fewer than 1024 bytes"),
+    ],
+)  # fmt: skip
+def test_what_is_no_gather_folder_of_a_tenant_is_told_with_what_would_be(prefix: str, remedy: str) -> None:
+    with pytest.raises(ValueError, match=f"^must be gather/acme/<name>/, with '/' at its end. .*{remedy}"):
+        object_keys.own_folder("acme", prefix)
+
+
+def test_a_gather_folder_is_that_of_its_tenant() -> None:
+    assert object_keys.own_folder("acme", "gather/acme/tickets/") == ("acme", "tickets")
+    assert object_keys.folder_within("acme", "gather/acme/tickets/a/b.jsonl") == "gather/acme/tickets/"
+    assert object_keys.folder_within("acme", "gather/other/tickets/") is None

@@ -14,6 +14,7 @@ from batchyard.api import batches
 from batchyard.api.batches import retrieve_batch
 from batchyard.domain.errors import ApiError
 from batchyard.gathering.fire import fire
+from batchyard.inspection.error_list import error_list
 from batchyard.lines import file_kinds
 from batchyard.planning import scan
 from batchyard.planning.plan import plan
@@ -179,6 +180,9 @@ def test_bad_lines_are_told_by_file_and_line(world: World) -> None:
         ("c.jsonl", 1, "invalid_json_line"),
     ]
     assert "is used by line 2." in told[1][2]
+    listed = error_list(world.services, world.services.batch_store.batch(batch_id))["data"]
+    samples = [(each["line"], each["file_line"]) for one in listed for each in one["samples"]]
+    assert sorted(samples, key=str) == [(None, 1), (None, 3), (None, 4)]  # nothing is listed of a refused batch
 
 
 def test_skipped_lines_are_told_by_file_and_line_and_stand_at_their_place(world: World) -> None:
@@ -197,6 +201,10 @@ def test_skipped_lines_are_told_by_file_and_line_and_stand_at_their_place(world:
     assert said(world, batch_id, "c.jsonl") == [("line-0", "c 0")]
     counts = [(file["lines"], file["completed"], file["failed"]) for file in report_of(world, batch_id)["files"]]
     assert counts == [(4, 3, 1), (5, 4, 1), (2, 1, 1)]
+    listed = error_list(world.services, world.services.batch_store.batch(batch_id))["data"]
+    samples = [each for one in listed for each in one["samples"]]
+    assert [(each["file"], each["file_line"]) for each in samples] == [("a.jsonl", 4), ("c.jsonl", 2), ("b.jsonl", 3)]
+    assert {each["line"] for each in samples} == {None}  # only lines that are sent are listed
 
 
 def test_a_file_that_is_gone_before_the_plan_is_set_aside(world: World) -> None:

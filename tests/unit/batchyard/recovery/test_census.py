@@ -45,7 +45,7 @@ def test_open_batches_their_age_and_the_fullest_tenant_are_told(capsys: pytest.C
 
 def test_a_way_of_several_runs_is_told_at_its_end_and_as_a_whole(capsys: pytest.CaptureFixture[str]) -> None:
     services = with_batches(4)
-    sweep(services, clock(*[600] * 6, RESERVE))  # the second task has time for some of them
+    sweep(services, clock(*[600] * 7, RESERVE))  # this task has time for some of them
     assert "OpenBatches" not in told(capsys.readouterr().out)
     assert services.sweep_store.bookmark("batches")["census"]["open"] in range(1, 4)
     sweep(services)

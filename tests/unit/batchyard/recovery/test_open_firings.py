@@ -1,13 +1,16 @@
 """The sweep gathers nothing: it has firings go on that are left, and folders fire whose RUN nobody heard of, each once."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from batchyard.adapters.stores.gather_store import FolderFiring
 from batchyard.domain.numbers import HOUR
 from batchyard.gathering.fire import LONGEST_AT_WORK, fire
 from batchyard.gathering.gather import gather, take_up
-from batchyard.recovery.open_firings import take_up_firings
+from batchyard.recovery.open_firings import fire_missed_runs, take_up_firings
+from batchyard.recovery.sweep import sweep
 from batchyard.recovery.sweep_run import SweepRun
 from tests.fakes.batches import BUCKET, NOW
 from tests.fakes.gathered import FOLDER, NAME, lines_of
@@ -22,6 +25,7 @@ def swept(services: MemoryServices) -> list[str]:
     run = SweepRun(services, lambda: 600.0)
     before = set(services.bucket.stored), dict(services.gather_store.claims)
     take_up_firings(run)
+    fire_missed_runs(run)
     assert (set(services.bucket.stored), services.gather_store.claims) == before
     invoked, services.gather_function.invoked[:] = list(services.gather_function.invoked), []
     assert run.done["FiringsTakenUp"] == len(invoked)
@@ -102,3 +106,19 @@ def test_a_run_of_long_ago_is_not_fired(services: MemoryServices) -> None:
     services.bucket.put(RUN, b"")
     services.bucket.arrived[RUN] = NOW - 8 * 24 * HOUR
     assert swept(services) == []
+
+
+def test_firings_that_use_up_their_time_keep_no_folder_from_its_run(services: MemoryServices) -> None:
+    left(services, "one", SecondsLeft(dies_at=1))
+    (under_way,) = services.gather_store.open_firings()
+    services.bucket.put(RUN, b"")
+    clock = [600.0]
+
+    def endless() -> Iterator[FolderFiring]:
+        while True:
+            clock[0] -= 1
+            yield under_way
+
+    services.gather_store.open_firings = endless  # type: ignore[method-assign]
+    sweep(services, lambda: clock[0])
+    assert [_told(each) for each in services.gather_function.invoked] == [RUN]

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from batchyard.adapters.stores.schedule_record import Schedule
 from batchyard.api.batches import of_schedule
-from batchyard.domain.errors import ApiError
+from batchyard.domain.errors import ApiError, StaleRecord
 from batchyard.domain.numbers import DAY, HOUR, MINUTE
 from batchyard.recovery.missed_firings import see_to_schedules
 from batchyard.recovery.sweep_run import SweepRun
-from batchyard.schedules import requests
+from batchyard.schedules import requests, upkeep
 from batchyard.schedules.changes import change_schedule
 from batchyard.schedules.rules import body_of
 from batchyard.schedules.trigger import trigger
@@ -96,7 +97,7 @@ def test_what_is_shown_is_what_makes_the_same_schedule_and_changes_nothing(servi
 @pytest.mark.parametrize(
     ("name", "then"),
     [("hours", None), ("metadata", None), ("max_cost_usd", "left out"), ("overlap", "skip"), ("timezone", "UTC"),
-     ("min_lines", "left out")],
+     ("min_lines", "left out"), ("completion_window", "24h")],
 )  # fmt: skip
 def test_null_is_as_if_a_member_had_not_been_named(services: MemoryServices, name: str, then: str | None) -> None:
     schedule_id = made(services)
@@ -220,3 +221,97 @@ def test_a_batch_that_is_being_made_is_made_as_it_was_decided(services: MemorySe
     services.batch_store.batches[batch.batch_id] = replace(batch, status="completed")
     services.wait(HOUR)
     assert tell(services, schedule_id, "21T16:13:00") is None  # the other object is not there
+
+
+def test_a_delete_that_meets_a_new_name_deletes_and_frees_the_name(services: MemoryServices) -> None:
+    schedule_id = made(services)
+    store = services.schedule_store
+    delete = store.delete
+
+    def slow(*told: Any) -> bool:
+        store.delete = delete  # type: ignore[method-assign]
+        changed(services, schedule_id, {"name": "renamed"})
+        return delete(*told)
+
+    store.delete = slow  # type: ignore[assignment, method-assign]
+    requests.delete_schedule(services, "default", schedule_id)
+    assert store.known[schedule_id].deleted_at is not None
+    assert (requests.list_schedules(services, "default", None, None)["data"], services.schedule_clock.on) == ([], {})
+    assert made(services, name="renamed") != schedule_id
+
+
+def test_a_delete_that_meets_new_names_without_end_says_so_and_leaves_the_schedule_whole(
+    services: MemoryServices,
+) -> None:
+    schedule_id = made(services)
+    services.schedule_store.delete = lambda *_: False  # type: ignore[method-assign]
+    with pytest.raises(StaleRecord, match="many at once"):
+        requests.delete_schedule(services, "default", schedule_id)
+    assert schedule_id in services.schedule_clock.on
+    assert [each.schedule_id for each in services.schedule_store.all()] == [schedule_id]
+
+
+def clock_is_right_or_doubted(services: MemoryServices, schedule_id: str) -> bool:
+    kept = services.schedule_store.known[schedule_id]
+    return services.schedule_clock.times[schedule_id][0] == kept.expression or kept.doubted_at is not None
+
+
+def test_an_older_copy_of_the_sweep_gives_the_clock_no_times_that_stay(services: MemoryServices) -> None:
+    schedule_id, store = made(services, **HOURLY), services.schedule_store
+    store.doubt_clock(store.known[schedule_id], services.now())
+    services.wait(HOUR)
+    old = store.known[schedule_id]
+    changed(services, schedule_id, {"schedule": "cron(0 2 * * ? *)"})
+    assert not upkeep.mend(services, old)  # read again, it is right
+    assert services.schedule_clock.times[schedule_id][0] == "cron(0 2 * * ? *)"
+    with pytest.raises(StaleRecord):
+        upkeep.put_on(services, old)  # it was changed behind that
+    assert store.known[schedule_id].doubted_at == services.now()
+    services.wait(HOUR)
+    sweep(services)
+    assert services.schedule_clock.times[schedule_id][0] == store.known[schedule_id].expression == "cron(0 2 * * ? *)"
+
+
+def test_who_gives_the_clock_old_times_while_a_change_goes_on_is_found_by_the_change(services: MemoryServices) -> None:
+    schedule_id, clock = made(services, **HOURLY), services.schedule_clock
+    put = clock.put
+
+    def create_comes_again(schedule: Any, start: int | None) -> None:
+        clock.put = put  # type: ignore[method-assign]
+        put(schedule, start)
+        assert made(services, **HOURLY) == schedule_id
+
+    clock.put = create_comes_again  # type: ignore[method-assign]
+    changed(services, schedule_id, {"schedule": "cron(0 2 * * ? *)"})
+    kept = services.schedule_store.known[schedule_id]
+    assert (clock.times[schedule_id][0], kept.on_clock, kept.doubted_at) == ("cron(0 2 * * ? *)", True, None)
+
+
+def test_of_two_changes_at_once_one_that_puts_the_clock_back_is_found_by_the_other(services: MemoryServices) -> None:
+    schedule_id, store = made(services, **HOURLY), services.schedule_store
+    change = store.change
+
+    def put_back_first(doubted: Schedule, new: Schedule, now: int) -> Schedule:
+        store.change = change  # type: ignore[method-assign]
+        upkeep.put_on(services, store.known[schedule_id])  # as the other change does, which has found this one
+        return change(doubted, new, now)
+
+    store.change = put_back_first  # type: ignore[assignment, method-assign]
+    changed(services, schedule_id, {"schedule": "cron(0 3 * * ? *)"})
+    kept = store.known[schedule_id]
+    assert kept.expression == "cron(0 3 * * ? *)"
+    assert clock_is_right_or_doubted(services, schedule_id)
+
+
+def test_a_schedule_that_fires_though_it_is_deleted_and_gone_is_taken_off_by_the_sweep(
+    services: MemoryServices,
+) -> None:
+    schedule_id = made(services, **HOURLY)
+    old = services.schedule_store.known[schedule_id]
+    services.wait(HOUR)
+    requests.delete_schedule(services, "default", schedule_id)
+    assert [*services.schedule_store.all()] == []
+    services.schedule_clock.put(old, None)  # a process of before, which dies
+    assert tell(services, schedule_id, "21T15:13:00") is None
+    sweep(services)
+    assert (services.schedule_clock.on, [*services.schedule_store.all()]) == ({}, [])

@@ -67,6 +67,13 @@ def test_a_schedule_is_made_put_on_the_clock_and_shown(services: MemoryServices)
     assert requests.list_schedules(services, "default", None, None)["data"] == [shown]
 
 
+def test_null_makes_a_schedule_as_if_the_member_had_not_been_named(services: MemoryServices) -> None:
+    nothing: dict[str, Any] = dict.fromkeys(("completion_window", "timezone", "metadata", "max_cost_usd", "dry_run"))
+    body = {**BODY, **nothing}
+    shown = requests.create_schedule(services, "default", body, of_schedule)
+    assert (shown["completion_window"], shown["timezone"]) == (services.settings.completion_window, "UTC")
+
+
 def test_a_schedule_for_any_urls_is_shown_so(services: MemoryServices) -> None:
     shown = made(services, endpoint="*")
     assert requests.retrieve_schedule(services, "default", shown["id"])["endpoint"] == "*"
@@ -88,6 +95,8 @@ def test_a_rate_is_told_to_aws_with_its_first_time(services: MemoryServices) -> 
         ({"schedule": None}, "schedule", "Missing"),
         ({"schedule": "daily"}, "schedule", r"it must be like rate\(1 day\)"),
         ({"schedule": "at(2020-01-01T00:00:00)"}, "schedule", "its time is over"),
+        ({"schedule": "at(9999-12-31T23:59:59)", "timezone": "America/New_York"}, "schedule", "a year from 1970 to 2199"),
+        ({"schedule": "at(0001-01-01T00:00:00)", "timezone": "Europe/Berlin"}, "schedule", "a year from 1970 to 2199"),
         ({"timezone": "Europe/Munich"}, "timezone", "a time zone such as"),
         ({"timezone": 1}, "timezone", "must be a string"),
         ({"overlap": "wait"}, "overlap", "'skip' or 'queue'"),
@@ -101,7 +110,7 @@ def test_a_rate_is_told_to_aws_with_its_first_time(services: MemoryServices) -> 
         ({"input": {"key": "inbox/other/x.jsonl"}}, "input.key", "below inbox/default/ or files/default/"),
         ({"input": {"key": "x" * 2000}}, "input.key", "at most 1024 bytes"),
         ({"input": {"prefix": "gather/other/x/"}}, "input.prefix", "gather/default/<name>/"),
-        ({"input": {"prefix": "gather/default/x"}}, "input.prefix", "with the slash at its end: write 'gather/default/x/'"),
+        ({"input": {"prefix": "gather/default/x"}}, "input.prefix", "with '/' at its end. Write 'gather/default/x/'.$"),
         ({"input": {"key": "gather/default/x"}}, "input.key", '{"prefix": "gather/default/x/"}'),
         ({"input": {"key": "gather/default/x/"}}, "input.key", '{"prefix": "gather/default/x/"}'),
         ({"input": {"key": "gather/other/x"}}, "input.key", "files/default/.$"),

@@ -12,7 +12,8 @@ from batchyard.domain.numbers import HOUR, MINUTE
 from batchyard.gathering import line_counts
 from batchyard.gathering.fire import fire
 from batchyard.gathering.gather import take_up
-from batchyard.gathering.waiting import count_waiting, rests
+from batchyard.gathering.listing import walk
+from batchyard.gathering.waiting import LONGEST_LOOK, count_waiting, rests
 from batchyard.recovery.missed_firings import see_to_schedules
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.schedules import requests
@@ -47,12 +48,13 @@ class Stack:
         at = f"2026-09-21T{14 + self.hours}:13:20Z"
         return self.ended(trigger(self.services, {**self.whose, "scheduled_at": at}))
 
-    def sweep(self) -> str | None:
-        """Let a minute pass, sweep, and let the function run that the sweep invoked."""
+    def sweep(self, seconds: float = 15 * MINUTE) -> str | None:
+        """Let a minute pass, sweep, and let the function run that the sweep invoked, which has so many seconds."""
         self.services.wait(MINUTE)
         see_to_schedules(SweepRun(self.services, lambda: 600.0))
         asked = self.services.trigger_function.invoked
-        return self.ended(trigger(self.services, asked.pop())) if asked else None
+        until = self.services.clock() + seconds
+        return self.ended(trigger(self.services, asked.pop(), lambda: until - self.services.clock())) if asked else None
 
     def ended(self, batch_id: str | None) -> str | None:
         if batch_id is not None:
@@ -256,9 +258,37 @@ def test_a_time_of_the_clock_waits_for_a_listing_that_takes_more_than_one_look(m
     shown = requests.retrieve_schedule(stack.services, "default", stack.schedule_id)
     assert shown["waits_for"] == f"the files that wait in {FOLDER} are still being listed"
     assert len(listed) == 130
-    assert stack.sweep() is None  # so much waits, but the firing has no time to list the folder, too
+    # So much waits, but behind the rest of the look there is no time to list the folder, too.
+    assert stack.sweep(seconds=LONGEST_LOOK) is None
     (left,) = stack.services.gather_store.open_firings()
     assert take_up(stack.services, left.tenant, left.name, left.batch_id, lambda: 900) is not None
     stack.services.wait(UNDER_WAY)
     assert stack.sweep() == left.batch_id
     assert stack.files(left.batch_id) == 1
+
+
+def test_a_firing_behind_one_that_was_left_looks_into_no_folder_that_it_has_no_time_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One telling of the clock goes on with the firing that was left, and begins the next: both look, and gather."""
+    stack = Stack(min_lines=2)
+    stack.put(a=lines_of("a", 1))
+    with monkeypatch.context() as patched:
+        patched.setattr(line_counts, "LONGEST_COUNT", 0)
+        assert stack.fire() is None  # it waits for the count
+    real = walk
+
+    def slow(*told: Any) -> Any:
+        found = real(*told)
+        stack.services.wait(5 * MINUTE)
+        return found
+
+    monkeypatch.setattr("batchyard.gathering.waiting.walk", slow)
+    began = stack.services.now() + HOUR
+    assert stack.fire() is None
+    assert "1 of at least 2 lines" in (stack.reason or "")
+    assert stack.services.now() - began == 5 * MINUTE  # one look, and none behind it
+    stack.put(b=lines_of("b", 1))
+    stack.services.wait(UNDER_WAY)
+    assert stack.files(stack.sweep()) == 2
+    assert stack.services.schedule_store.known[stack.schedule_id].open is None

@@ -41,7 +41,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 0
     #: When its times were last changed: a rate counts from then, and no earlier time is due.
     timed_at: int | None = None
-    #: Since when the clock may have other times than this record.
+    #: Since when the clock may have other times than this record: when somebody last began to give it some.
     doubted_at: int | None = None
     #: The scheduled time of the latest firing; at first, a minute before the schedule was made. An earlier one is none.
     fired_for: int

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 NOT_NAMED: Final = "attribute_not_exists(schedule_id)"  # the condition of a name: no schedule has it
-KEPT: Final = f"{THERE} AND attribute_not_exists(deleted_at)"
-SAME: Final = f"{KEPT} AND revision = :seen"  # not changed since it was read
+NOT_DELETED: Final = f"{THERE} AND attribute_not_exists(deleted_at)"
+DELETED: Final = "attribute_exists(deleted_at)"
+SAME: Final = f"{NOT_DELETED} AND revision = :seen"  # not changed since it was read
 CHANGED: Final = (
     "name", "expression", "timezone", "input_key", "input_prefix", "completion_window", "members", "overlap", "gathering",
     "hours", "on_clock", "timed_at",
 )  # fmt: skip
+PAGE: Final = 101  # of firings: the longest page of the HTTP API, and whether there is more
 ALL: Final = "SCHEDULES"  # the name of all schedules in the index: the sweep's list
 
 
@@ -34,10 +36,9 @@ class ScheduleStore(Table):
         """
         key, fits = _key(schedule), "attribute_not_exists(#schedules) OR #schedules < :most"
         counted = changing(_count_key(schedule.tenant), {}, fits, {":most": most}, adds={"schedules": 1})
-        listed = {"gsi1pk": ALL, "gsi1sk": f"{schedule.tenant}#{schedule.schedule_id}"}
         try:
             self._together(
-                {"Put": self._putting(key, {**members(schedule), **listed}, NEW)},
+                {"Put": self._putting(key, {**members(schedule), **_listed(schedule)}, NEW)},
                 self._update(counted),
                 self._naming(schedule),
             )
@@ -63,16 +64,20 @@ class ScheduleStore(Table):
         there = [each for item in items if (each := msgspec.convert(item, Schedule)).deleted_at is None]
         return sorted(there, key=lambda each: (each.created_at, each.schedule_id), reverse=True)
 
-    def all(self) -> Iterator[Schedule]:
-        """Yield every schedule that is not wholly gone, as the index shows it."""
-        return (
-            msgspec.convert(item, Schedule) for item in self._query("gsi1pk = :all", {":all": ALL}, IndexName=INDEX)
-        )
+    def all(self, after: tuple[str, str] | None = None) -> Iterator[Schedule]:
+        """Yield every schedule that is not wholly gone, as the index shows it, behind that of the tenant and the id `after`."""
+        rest, start = behind("gsi1sk", after and _place(*after))
+        items = self._query(f"gsi1pk = :all{rest}", {":all": ALL, **start}, IndexName=INDEX)
+        return (msgspec.convert(item, Schedule) for item in items)
 
     def note_clock(self, schedule: Schedule) -> Schedule:
-        """Record that EventBridge Scheduler has a schedule; raises StaleRecord if it was changed or deleted meanwhile."""
+        """Record that EventBridge Scheduler has a schedule; raises StaleRecord if it was changed or deleted meanwhile.
+
+        Whoever changes the times meanwhile finds another revision; nobody does while a new schedule has its first one.
+        """
+        more = {"revision": 1} if schedule.revision else {}
         seen = {":seen": schedule.revision}
-        noted = changing(_key(schedule), {"on_clock": True}, SAME, seen, removed=["doubted_at"])
+        noted = changing(_key(schedule), {"on_clock": True}, SAME, seen, adds=more, removed=["doubted_at"])
         return msgspec.convert(self._change(noted), Schedule)
 
     def doubt_clock(self, schedule: Schedule, now: int) -> Schedule:
@@ -95,10 +100,10 @@ class ScheduleStore(Table):
     def delete(self, schedule: Schedule, now: int, expires_at: int, *, if_off_clock: bool = False) -> bool:
         """Record that a schedule is deleted, count it no more and free its name; False if that was done before.
 
-        With `if_off_clock`, also False if the schedule is on the clock.
+        Also False if the schedule has another name meanwhile, or, with `if_off_clock`, if it is on the clock.
         """
         gone = {"deleted_at": now, "expires_at_ttl": expires_at}
-        kept = KEPT + (" AND on_clock = :off" if if_off_clock else "")
+        kept = NOT_DELETED + (" AND on_clock = :off" if if_off_clock else "")
         try:
             self._together(
                 self._update(changing(_key(schedule), gone, kept, {":off": False} if if_off_clock else {})),
@@ -110,8 +115,15 @@ class ScheduleStore(Table):
         return True
 
     def note_gone(self, schedule: Schedule) -> None:
-        """Record that nothing fires a deleted schedule any more: the sweep need not look at it."""
-        self._change(changing(_key(schedule), {"on_clock": False}, THERE, removed=["gsi1pk", "gsi1sk"]))
+        """Record that nothing fires a deleted schedule any more, and the sweep need not look at it.
+
+        Raises StaleRecord if the schedule is not deleted.
+        """
+        self._change(changing(_key(schedule), {"on_clock": False}, DELETED, removed=["gsi1pk", "gsi1sk"]))
+
+    def list_again(self, schedule: Schedule) -> None:
+        """Have the sweep look at a deleted schedule again: something still fires it. Raises StaleRecord as `note_gone` does."""
+        self._change(changing(_key(schedule), _listed(schedule), DELETED))
 
     def begin(self, schedule: Schedule, firing: Firing) -> None:
         """Record a new firing and that it is under way; raises StaleRecord if it is known, or the schedule has changed."""
@@ -133,21 +145,26 @@ class ScheduleStore(Table):
 
     def make(self, schedule: Schedule, firing: Firing, content: str) -> None:
         """Record that the firing under way becomes a batch of this; raises StaleRecord if somebody else decided about it."""
-        self._decide(schedule, firing, {"state": MAKING, "content": content}, {})
+        self._decide(schedule, firing, {"state": MAKING, "content": content}, {"open": firing.key})  # as it is
 
     def end(self, schedule: Schedule, firing: Firing, batch_id: str | None, reason: str | None) -> None:
         """Record what became of the firing under way; raises StaleRecord if somebody else decided about it."""
         made = {"last_batch_id": batch_id, "last_batch_of": firing.key} if batch_id else {}
         sets = {"last": firing.key, "last_reason": reason, **made}
-        ended = {"state": ENDED, "batch_id": batch_id, "reason": reason}
+        ended = {
+            "state": ENDED,
+            "batch_id": batch_id,
+            "reason": reason,
+            **(_place_of(schedule, firing.key) if batch_id else {}),
+        }
         self._decide(schedule, firing, ended, sets, removed=["open", "waits_for"])
 
     def _decide(
         self, schedule: Schedule, firing: Firing, told: Mapping[str, object], sets: Mapping[str, object], *,
         removed: tuple[str, ...] | list[str] = (),
     ) -> None:  # fmt: skip
-        change = changing(_key(schedule), {"open": firing.key, **sets} if not removed else sets, "#open = :open",
-                          {":open": firing.key}, removed=removed)  # fmt: skip
+        still = {":open": firing.key}
+        change = changing(_key(schedule), sets, "#open = :open", still, removed=removed)
         same = changing(_firing_key(schedule, firing.key), told, "#state = :seen", {":seen": firing.state})
         self._together(self._update(same), self._update(change))
 
@@ -156,11 +173,11 @@ class ScheduleStore(Table):
         found = self._find(_firing_key(schedule, key))
         return msgspec.convert(found, Firing) if found else None
 
-    def firings(self, schedule: Schedule, after: str | None) -> Iterator[Firing]:
-        """Yield the firings of a schedule, newest first, behind the firing `after`."""
-        rest, start = behind("sk", after, newest_first=True)
-        of_schedule = {":pk": _firing_key(schedule, "")["pk"], **start}
-        items = self._query(f"pk = :pk{rest}", of_schedule, page=100, ConsistentRead=True, ScanIndexForward=False)
+    def firings_with_batch(self, schedule: Schedule, after: str | None) -> Iterator[Firing]:
+        """Yield the firings of a schedule with a batch, newest first, behind the firing `after`, as the index shows them."""
+        rest, start = behind("gsi1sk", after, newest_first=True)
+        of_schedule = {":made": _place_of(schedule, "")["gsi1pk"], **start}
+        items = self._query(f"gsi1pk = :made{rest}", of_schedule, page=PAGE, IndexName=INDEX, ScanIndexForward=False)
         return (msgspec.convert(item, Firing) for item in items)
 
     def _naming(self, schedule: Schedule) -> dict[str, Any]:
@@ -187,6 +204,19 @@ def _key(schedule: Schedule) -> dict[str, str]:
 
 def _key_of(tenant: str, schedule_id: str) -> dict[str, str]:
     return {"pk": f"SCHEDULES#{tenant}", "sk": f"SCHEDULE#{schedule_id}"}
+
+
+def _listed(schedule: Schedule) -> dict[str, str]:
+    return {"gsi1pk": ALL, "gsi1sk": _place(schedule.tenant, schedule.schedule_id)}
+
+
+def _place(tenant: str, schedule_id: str) -> str:
+    return f"{tenant}#{schedule_id}"
+
+
+def _place_of(schedule: Schedule, key: str) -> dict[str, str]:
+    """Name the place of a firing in the index, among those of its schedule that made a batch."""
+    return {"gsi1pk": f"FIRINGS#{schedule.schedule_id}", "gsi1sk": key}
 
 
 def _count_key(tenant: str) -> dict[str, str]:

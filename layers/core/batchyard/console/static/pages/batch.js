@@ -145,7 +145,8 @@ function faults(batch, errors) {
   return h("section", { class: "card" }, h("h2", null, "Errors"), table("Errors by code", [["Code"], ["Lines", "number"], ["For example"]],
     errors.data.map((each) => ({ key: each.code, cells: [h("code", null, each.code), count(each.count),
       h("ul", { class: "samples" }, each.samples.map((sample) => h("li", null,
-        sample.line ? h("a", { href: `#/batches/${batch.id}/lines?from=${sample.line}` }, `Line ${count(sample.line)}`) : null,
+        sample.line ? h("a", { href: `#/batches/${batch.id}/lines?from=${sample.line}` }, sample.file ? `${sample.file}, line ${count(sample.file_line)}` : `Line ${count(sample.line)}`)
+          : sample.file_line ? `Line ${count(sample.file_line)} of a file` : null,
         sample.custom_id ? h("span", { class: "mono soft" }, ` ${sample.custom_id}`) : null, h("span", { class: "soft" }, ` ${sample.message}`)))) ] }))));
 }
 
