@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
 
+# Why shards wait, and the sets of those that do: a pause before a wait for one's turn.
+_WAITS = (("paused", "paused_shards"), ("waits", "waiting_shards"))
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -187,7 +190,7 @@ def _progress(batch_id: str, batch: Mapping[str, Any], shards: list[dict[str, An
         shards=int(batch.get("shards", 0)),
         shards_done=sum(shard.get("status") == "done" for shard in shards),
         # the record keeps the reason after the pause
-        paused=batch.get("paused") if batch.get("paused_shards") else None,
+        paused=next((batch.get(why) for why, those in _WAITS if batch.get(those)), None),
         errors=list(batch.get("errors", [])),
         errors_total=int(batch.get("errors_total", 0)),
         source=f"s3://{source.get('bucket')}/{source['key']}" if source.get("key") else batch.get("input_file_id", ""),

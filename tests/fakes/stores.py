@@ -37,7 +37,7 @@ class MemoryBatchStore(BatchStore):
     def __init__(self) -> None:
         self.batches: dict[str, Batch] = {}
         self.kept: dict[tuple[str, int], Shard] = {}
-        self.paused_shards: dict[str, set[int]] = {}
+        self.waiting: dict[tuple[str, str], set[int]] = {}
         self.links: dict[tuple[str, str], LinkedShard] = {}
 
     def create_batch(self, batch: Batch) -> bool:
@@ -126,17 +126,19 @@ class MemoryBatchStore(BatchStore):
         if (self.kept[key].version if key in self.kept else None) != (before.version if before else None):
             raise StaleRecord(str(key))
         self._move_counts(before, after)
-        self._move_pause(before.paused if before else None, after)
+        for why in ("paused", "waits"):
+            self._move_wait(why, getattr(before, why, None), after)
         self.kept[key] = with_next_version(before, after)
         return self.kept[key]
 
-    def _move_pause(self, before: str | None, after: Shard) -> None:
-        if after.paused == before:
+    def _move_wait(self, why: str, before: str | None, after: Shard) -> None:
+        now = getattr(after, why)
+        if now == before:
             return
-        held = self.paused_shards.setdefault(after.batch_id, set())
-        (held.add if after.paused else held.discard)(after.shard)
-        known = self.batch(after.batch_id).paused
-        self._replace(after.batch_id, {"paused": (after.paused or known) if held else None})
+        held = self.waiting.setdefault((after.batch_id, why), set())
+        (held.add if now else held.discard)(after.shard)
+        known = getattr(self.batch(after.batch_id), why)
+        self._replace(after.batch_id, {why: (now or known) if held else None})
 
     def _move_counts(self, before: Shard | None, after: Shard) -> None:
         completed = after.completed - (before.completed if before else 0)

@@ -140,7 +140,7 @@ def test_a_line_is_there_twice_or_is_a_strangers(world: StruckWorld, sort: str) 
 def test_a_line_that_is_not_utf8_is_mended_and_told(world: StruckWorld) -> None:
     assert ran(world, FOUR, Fate(lines={"r1": "mangled", "r3": "empty"})) == "completed"
     assert results(world) == (FOUR, {})
-    assert report(world)["answers"] == {"strays": 0, "mended": 1, "empty": 1, "unmetered": 0, "never_came": 0}
+    assert report(world)["answers"] == {"strays": 0, "mended": 1, "empty": 1, "unmetered": 1, "never_came": 0}
     assert len(world.provider.made) == 1
 
 

@@ -62,7 +62,7 @@ class Settings(Limits, frozen=True, kw_only=True, eq=False):
     #: The window of provider batches, if the user names none; as `24h` or `7d`.
     completion_window: str = "24h"
     max_concurrent_shards: int = 20
-    #: Tries of a line, and stalls of a shard in a row.
+    #: Tries of a line, lost batches of a line, and stalls of a shard in a row.
     max_attempts: int = 3
     #: What is done when nine tenths of the window are over: `wait`, `resubmit` or `finish`.
     deadline_action: str = "wait"

@@ -10,6 +10,7 @@ from msgspec.structs import replace as replaced
 from batch_client import BatchError as ProviderBatchError
 from batch_client import QuotaError
 from batchyard.domain.batch import shape
+from batchyard.domain.shard import with_members
 from batchyard.domain.step import Next, Step
 from batchyard.planning.plan import plan
 from batchyard.shards.submit import submit
@@ -87,6 +88,23 @@ def test_a_batch_is_paused_in_the_table_until_none_of_its_shards_waits(world: Wo
     assert seen == [(True, True, "in_progress"), (False, False, "in_progress")]
     assert world.run(batch_id) == "done"
     assert all_ok(world, batch_id)
+
+
+def test_in_the_table_a_pause_and_a_wait_for_ones_turn_end_each_for_itself(world: World) -> None:
+    batch_id = world.drop(jsonl([request(each, model="a" if each < "r5" else "b") for each in TEN]))
+    plan(world.services, batch_id)
+    store, seen = world.services.batch_store, []
+    for number in (0, 1):
+        submit(world.services, Step(batch_id, number))
+    for number, waits in ((1, {"waits": "turn"}), (0, {"paused": "pay"}), (0, {"paused": None}), (1, {"waits": None})):
+        shard = store.shard(batch_id, number)
+        assert shard is not None
+        store.save_shard(shard, with_members(shard, **waits))
+        batch = store.batch(batch_id)
+        seen.append((batch.paused, batch.waits, batch.why_waiting))
+    assert seen == [
+        (None, "turn", "turn"), ("pay", "turn", "pay"), (None, "turn", "turn"), (None, None, None),
+    ]  # fmt: skip
 
 
 def stop_half_done(world: World) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batch_client import PROFILES, AuthenticationError, FileTooLargeError
+from batch_client import PROFILES, AuthenticationError, FileTooLargeError, ServerError
 from batchyard.costs.prices import FULL
 from batchyard.domain.numbers import DAY
 from batchyard.domain.step import Step
@@ -122,6 +122,18 @@ def test_answers_whose_tokens_nobody_knows_count_against_a_budget_at_their_estim
     assert (found.paid, found.expected) == (0, estimate)
     world.clock.now += 6 * DAY  # of a day that no bill is added to any more
     assert month(world.services) == found
+
+
+def test_a_request_of_which_nobody_knows_what_became_counts_against_a_budget_at_its_estimate() -> None:
+    world = world_of()
+    world.provider.before = [ServerError("down", status=500)] * 3
+    give(world.services, 1)
+    batch_id = world.drop(lines(3))
+    assert world.run(batch_id) == "done"
+    (shard,) = world.services.batch_store.shards(batch_id)
+    attempt = shard.attempts[-1]
+    assert (attempt.failed, attempt.lost, shard.codes) == (3, 3, {"outcome_unknown": 3})
+    assert (month(world.services).paid, month(world.services).expected) == (0, attempt.estimate)
 
 
 def test_a_budget_that_answers_of_unknown_tokens_have_spent_sends_no_more() -> None:

@@ -111,7 +111,7 @@ def resume_batch(services: Services, tenant: str, batch_id: str, body: object) -
         shard = lost_create.keep(services, batch, word)
         if shard is not None:
             services.advance_function.invoke({"batch_id": batch_id, "shard": shard})
-    elif batch.paused and not batch.ended:
+    elif batch.why_waiting and not batch.ended:
         resume(services, batch_id)
     return shape(batch)
 
@@ -203,7 +203,7 @@ def resume(services: Services, batch_id: str) -> int:
     """Have the next step of every waiting shard played at once, and return how many; 0 if that was asked this very minute."""
     if not _ask_shards(services, batch_id):
         return 0
-    waiting = [shard.shard for shard in services.batch_store.shards(batch_id) if shard.paused and not shard.done]
+    waiting = [shard.shard for shard in services.batch_store.shards(batch_id) if shard.why_waiting and not shard.done]
     try:
         for number in waiting:
             services.advance_function.invoke({"batch_id": batch_id, "shard": number})

@@ -43,6 +43,7 @@ class BodyUsage(msgspec.Struct, frozen=True, gc=False):
 
 
 _NO_DETAILS: Final = Details()
+UNTOLD: Final = BodyUsage()  # says no count, or only noughts, or only words that nobody knows
 
 
 def usage_in(used: Sequence[BodyUsage]) -> Usage:

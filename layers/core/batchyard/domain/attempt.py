@@ -75,8 +75,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mended: int = 0
     #: Answers with success and an empty body.
     empty: int = 0
-    #: Answers with success whose body does not tell its tokens in words that are known, and so is in no cost.
+    #: Answers with success that do not tell their tokens in words that are known, and so are in no cost; 0 as for `lost`.
     unmetered: int = 0
+    #: Lines that may have been run and billed, and whose answers are lost; 0 if the provider told the tokens of the attempt.
+    lost: int = 0
     #: Answers that the provider counted as completed and never gave.
     never_came: int = 0
     #: How often the ended provider batch did not show all answers that it had counted.
@@ -95,7 +97,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost: Cost | None = None
     #: What the lines were estimated at when they went, in parts of 1 / PER_DOLLAR dollars; 0 where no budget asked for it.
     estimate: int = 0
-    #: The share of it of the unmetered answers: nothing else tells what they cost. It counts against a budget alone.
+    #: The share of it of the unmetered and of the lost: nothing else tells what they cost. It counts against a budget alone.
     assumed: int = 0
     #: True if the lines are sent one by one, without a provider batch.
     direct: bool = False

@@ -37,8 +37,7 @@ class InputObject(msgspec.Struct, frozen=True):
     bucket: str
     key: str
     etag: str
-    #: Bytes.
-    size: int
+    size: int  # bytes
     version_id: str | None = None
     #: S3's own checksum of the whole object, as `CRC64NVME:…` in base64.
     checksum: str | None = None
@@ -83,8 +82,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     #: When DynamoDB may drop the record.
     expires_at_ttl: int
     input_file_id: str
-    #: Milliseconds after `created_at`, so that batches of one second are listed in their order.
-    created_ms: int | None = None
+    created_ms: int | None = None  # milliseconds after `created_at`: batches of one second are listed in their order
     #: The unpacked input, if the input is packed.
     source: InputObject | None = None
     endpoint: str | None = None
@@ -119,8 +117,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     retry_lines: str = RETRY_ERRORS
     #: The JSON merge patch of the bodies that are sent again, as JSON text; None if they stay as they are.
     retry_body: str | None = None
-    #: Answers that are taken over from `retry_of`.
-    taken_over: int = 0
+    taken_over: int = 0  # answers that are taken over from `retry_of`
     #: How many of the answers that may be taken over each batch has answered itself: the eldest batch comes first.
     history: list[tuple[str, int]] = []
     #: The lines that are sent again, as `retry_body` changes them.
@@ -131,21 +128,19 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     files_set_aside: int = 0  # of a gathered batch, as they hold no requests
     errors: list[BatchError] = []
     errors_total: int = 0
-    #: What shards of the batch wait for; None while no shard waits.
-    paused: str | None = None
+    paused: str | None = None  # why shards of the batch are paused; None while none is
+    waits: str | None = None  # what shards wait for that wait their turn; no event tells of it
     told_paused: bool = False  # whether the last event on the bus said that the batch is paused
     shards_asked_at: int | None = None  # when they were last asked to act at once, by a cancel or a resume
-    #: Executions that died before the present one.
-    restarts: int = 0
-    #: Why nothing more is sent, while the provider's answers are still stored.
-    drain_reason: BatchError | None = None
+    restarts: int = 0  # executions that died before the present one
+    drain_reason: BatchError | None = None  # why nothing more is sent, while the provider's answers are still stored
     draining_since: int | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None
-    #: How Anthropic's route was given the requests, `inline` or by `file`; None if another route made the batch.
-    messages_input: str | None = None
-    #: The file of the results in Anthropic's shape.
-    messages_file_id: str | None = None
+    messages_input: str | None = (
+        None  # how Anthropic's route was given them, `inline` or by `file`; None: another route
+    )
+    messages_file_id: str | None = None  # the file of the results in Anthropic's shape
     deleted_at: int | None = None  # when Anthropic's route deleted the batch and its files
     in_progress_at: int | None = None
     finalizing_at: int | None = None
@@ -154,6 +149,11 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     expired_at: int | None = None
     cancelling_at: int | None = None
     cancelled_at: int | None = None
+
+    @property
+    def why_waiting(self) -> str | None:
+        """Say what the batch waits for: a pause before a wait for its turn; None while no shard waits."""
+        return self.paused or self.waits
 
     @property
     def estimated(self) -> bool:
@@ -198,7 +198,7 @@ def shape(batch: Batch) -> dict[str, Any]:
         **_cost(batch),
         "metadata": batch.metadata,
         **({"messages_file_id": batch.messages_file_id} if batch.messages_file_id else {}),
-        **({"paused": batch.paused} if batch.paused and not batch.ended else {}),
+        **({"paused": batch.why_waiting} if batch.why_waiting and not batch.ended else {}),
         **({"errors_total": batch.errors_total} if batch.errors else {}),
         **_options(batch),
     }  # fmt: skip

@@ -21,7 +21,7 @@ LONGEST_KEY: Final = 1_024  # bytes, in S3
 LONGEST_TENANT: Final = 256  # bytes
 FOLDER: Final = r"gather/([^/]+)/([^/]+)/"
 CLIMBING: Final = (".", "..")  # names that programs take for a way through folders
-UPLOAD: Final = r"(batch_[0-9a-f]+)-([0-9]{5,9})-([0-9]{4,9})(?:-[0-9]{1,9})?"
+UPLOAD: Final = r"(batch_[0-9a-f]+)-([0-9]{5,9})-([0-9]{4,9})-[0-9]{1,9}"
 FILE: Final = r"files/([^/]+)/(file-[0-9A-Za-z]{22})"
 ATTEMPT: Final = r"(batch_[0-9a-f]+)/([0-9]{1,9})/([0-9]{1,9})"
 

@@ -9,7 +9,7 @@ import msgspec
 
 from batch_client import Usage as ProviderUsage
 from batch_client import decode_mended, mended
-from batchyard.costs.answer_usage import BodyUsage, sane_count, usage_in
+from batchyard.costs.answer_usage import UNTOLD, BodyUsage, sane_count, usage_in
 from batchyard.costs.native_usage import usage_in_body
 from batchyard.costs.usage import Usage
 from batchyard.domain.batch import BatchError
@@ -151,6 +151,12 @@ def usage_of(answer: Answer) -> Usage:
     """Read the tokens that a request used; zeros if the answer does not say."""
     used = answer.response.body.usage if answer.response and answer.response.body else None
     return usage_in([used] if used is not None else [])
+
+
+def tells_usage(answer: Answer) -> bool:
+    """Tell whether an answer says in known words what it used."""
+    used = answer.response.body.usage if answer.response and answer.response.body else None
+    return used is not None and used != UNTOLD
 
 
 def usage_in_line(text: bytes) -> Usage | None:

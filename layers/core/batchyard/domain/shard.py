@@ -80,8 +80,10 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     stalled_lines: int = 0
     #: The outcome of the lines that are unfinished when the shard is done. Once it is set, nothing more is sent.
     reason: BatchError | None = None
-    #: What the shard waits for, in words for people; None while it does not wait.
+    #: Why the shard is paused, in words for people; None while it is not.
     paused: str | None = None
+    #: What it waits for while it waits its turn, in words for people: nothing has failed.
+    waits: str | None = None
     #: Executions in which a step died at every try.
     dead_executions: int = 0
     #: The one of them that was counted last: it is counted once, though it may be told twice.
@@ -102,6 +104,11 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     def done(self) -> bool:
         """Tell whether every line has its outcome, or gets it from `reason`."""
         return self.status == DONE
+
+    @property
+    def why_waiting(self) -> str | None:
+        """Say what the shard waits for, be it a pause or its turn; None while it does not wait."""
+        return self.paused or self.waits
 
     @property
     def draining(self) -> bool:
@@ -234,7 +241,7 @@ def with_stall(shard: Shard) -> Shard:
 def as_done(shard: Shard, reason: BatchError | None = None) -> Shard:
     """Return the shard as done; `reason` is the outcome of the lines that are still unfinished."""
     completed = sum(attempt.succeeded for attempt in shard.attempts)
-    return with_members(shard, status=DONE, reason=reason, paused=None, completed=completed)
+    return with_members(shard, status=DONE, reason=reason, paused=None, waits=None, completed=completed)
 
 
 def with_attempt_members(shard: Shard, **changes: object) -> Shard:

@@ -11,6 +11,7 @@ from batch_client import Facts
 from batchyard.costs.bill import SHOWN_NAME
 from batchyard.costs.cost import PER_DOLLAR
 from batchyard.domain import statuses
+from batchyard.domain.attempt import Attempt, End
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.numbers import DAY, HOUR, amount
 from batchyard.domain.shard import Shard
@@ -108,10 +109,15 @@ def _per_line(found: dict[str, Any], shard: Shard) -> Decimal:
 
 
 def _expected(shard: Shard, per_line: Decimal) -> Decimal:
-    """Return what a shard has cost, with an attempt at the provider, and answers that tell no tokens, at their estimate."""
-    unmetered = sum(past.unmetered for past in shard.attempts)
-    paid = Decimal(shard.cost.amount) / PER_DOLLAR + unmetered * per_line
+    """Return what a shard has cost; an attempt at the provider, and answers without tokens or lost, count at their estimate."""
+    paid = Decimal(shard.cost.amount) / PER_DOLLAR + sum(_assumed(past, per_line) for past in shard.attempts)
     if shard.attempt is None or not shard.may_be_paid:
         return paid
     so_far = Decimal(shard.attempt.cost.amount if shard.attempt.cost else 0) / PER_DOLLAR
     return paid + max(Decimal(0), shard.attempt.lines * per_line - so_far)
+
+
+def _assumed(past: Attempt, per_line: Decimal) -> Decimal:
+    """Return what an attempt is assumed to have cost beside what is known: of a batch that is gone, a part may be known."""
+    known = past.cost.amount if past.cost and past.end is End.LOST else 0
+    return max(Decimal(0), (past.unmetered + past.lost) * per_line - Decimal(known) / PER_DOLLAR)

@@ -78,7 +78,7 @@ def _shape(shard: Shard) -> dict[str, Any]:
         "last_line": shard.last_number or None,
         "completed": shard.completed,
         "failed": shard.failed,
-        "paused": shard.paused,
+        "paused": shard.why_waiting,
         "reason": msgspec.to_builtins(shard.reason),
         "usage": shard.usage.shape() if shard.usage.fits else None,
         "cost": shard.cost.shape(),
@@ -88,7 +88,7 @@ def _shape(shard: Shard) -> dict[str, Any]:
 
 
 def _status(shard: Shard) -> str:
-    return "paused" if shard.paused else "at_provider" if shard.at_provider else "waiting"
+    return "paused" if shard.why_waiting else "at_provider" if shard.at_provider else "waiting"
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

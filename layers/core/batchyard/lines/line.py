@@ -20,6 +20,7 @@ ENDPOINTS: Final = frozenset({
     "/v1/images/generations", "/v1/images/edits", "/v1/videos", MESSAGES,
 })  # fmt: skip
 EMBEDDINGS: Final = "/v1/embeddings"
+MODERATIONS: Final = "/v1/moderations"  # free, and its answers have no tokens
 DUPLICATE: Final = "duplicate_custom_id"
 LONGEST_MODEL: Final = 1_000  # characters; the name stands in the records of the batch and its shards
 SHOWN_TEXT: Final = 64  # characters of a value that an error shows

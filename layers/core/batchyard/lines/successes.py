@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from batch_client import decode_mended
-from batchyard.costs.answer_usage import BodyUsage, usage_in
+from batchyard.costs.answer_usage import UNTOLD, BodyUsage, usage_in
 from batchyard.costs.usage import Usage
 from batchyard.domain.nesting import with_few_levels
 
@@ -39,6 +39,8 @@ class Successes(NamedTuple):
     usage: Usage
     #: The places of the lines whose body is empty.
     empty: list[int]
+    #: How many of the lines tell no tokens.
+    unmetered: int
 
 
 def successes(lines: list[bytes]) -> Successes | None:
@@ -58,7 +60,9 @@ def successes(lines: list[bytes]) -> Successes | None:
     if bare and not EMPTY_BODY.search(b"".join(map(lines.__getitem__, bare))):
         bare = []
     empty = [at for at in bare if is_empty(lines[at])]
-    return Successes([line.custom_id for line in found], usage_in(used), empty)
+    return Successes(
+        [line.custom_id for line in found], usage_in(used), empty, len(found) - len(used) + used.count(UNTOLD)
+    )
 
 
 def is_empty(text: bytes) -> bool:

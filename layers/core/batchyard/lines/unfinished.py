@@ -1,4 +1,4 @@
-"""Which lines of a shard have no outcome yet, and how many tries each of these lines has used."""
+"""Which lines of a shard have no outcome yet, how many tries each has used, and in how many lost batches it was."""
 
 from array import array
 from collections.abc import Iterator
@@ -13,41 +13,46 @@ if TYPE_CHECKING:
 class _Packed(msgspec.Struct, frozen=True):
     ordinals: bytes
     tries: bytes
+    lost: bytes
 
 
 class Unfinished:
-    """The ordinals of unfinished lines, ascending, and the tries that each line has used (0 … 255)."""
+    """The ordinals of unfinished lines, ascending; of each line, the tries that it has used (0 … 255).
 
-    def __init__(self, ordinals: "array[int]", tries: bytearray) -> None:
-        """Take two sequences of the same length."""
-        self.ordinals, self.tries = ordinals, tries
+    `lost` counts provider batches that may have run the line, and left no answer of it (0 … 255): these are no tries.
+    """
+
+    def __init__(self, ordinals: "array[int]", tries: bytearray, lost: bytearray) -> None:
+        """Take sequences of the same length."""
+        self.ordinals, self.tries, self.lost = ordinals, tries, lost
 
     def __len__(self) -> int:
         """Count the lines."""
         return len(self.ordinals)
 
-    def add(self, ordinal: int, tries: int) -> None:
+    def add(self, ordinal: int, tries: int, lost: int) -> None:
         """Append a line."""
         self.ordinals.append(ordinal)
         self.tries.append(min(tries, 255))
+        self.lost.append(min(lost, 255))
 
-    def beyond(self, count: int) -> Iterator[tuple[int, int]]:
-        """Yield ordinal and tries of every line behind the first `count` lines."""
-        return zip(self.ordinals[count:], self.tries[count:], strict=True)
+    def beyond(self, count: int) -> Iterator[tuple[int, int, int]]:
+        """Yield ordinal, tries and `lost` of every line behind the first `count` lines."""
+        return zip(self.ordinals[count:], self.tries[count:], self.lost[count:], strict=True)
 
     def pack(self) -> bytes:
         """Encode for storage."""
-        return msgspec.msgpack.encode(_Packed(self.ordinals.tobytes(), bytes(self.tries)))
+        return msgspec.msgpack.encode(_Packed(self.ordinals.tobytes(), bytes(self.tries), bytes(self.lost)))
 
     @classmethod
     def none(cls) -> "Unfinished":
         """Make an empty list."""
-        return cls(array("I"), bytearray())
+        return cls(array("I"), bytearray(), bytearray())
 
     @classmethod
     def read(cls, bucket: "Bucket", key: str, lines: int) -> "Unfinished":
         """Read the list at `key`; the key "" means all of the shard's `lines`, without a try."""
         if not key:
-            return cls(array("I", range(lines)), bytearray(lines))
+            return cls(array("I", range(lines)), bytearray(lines), bytearray(lines))
         packed = msgspec.msgpack.decode(bucket.get(key), type=_Packed)
-        return cls(array("I", packed.ordinals), bytearray(packed.tries))
+        return cls(array("I", packed.ordinals), bytearray(packed.tries), bytearray(packed.lost))

@@ -6,10 +6,10 @@ import msgspec
 
 from batchyard.costs.answer_usage import MOST_TOKENS
 from batchyard.lines import model_urls
-from batchyard.lines.line import EMBEDDINGS, Line
+from batchyard.lines.line import EMBEDDINGS, MODERATIONS, Line
 
 ASSUMED_OUTPUT: Final = 1_000  # tokens of an answer without a limit
-SILENT: Final = frozenset({EMBEDDINGS, "/v1/moderations"})  # endpoints whose answers have no tokens
+SILENT: Final = frozenset({EMBEDDINGS, MODERATIONS})  # endpoints whose answers have no tokens
 EMBED: Final = "embed"  # is in the names of models on Bedrock whose answers have no tokens
 
 

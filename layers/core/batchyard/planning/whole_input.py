@@ -78,7 +78,7 @@ def _skip_duplicates(services: Services, batch: Batch, scan: InputScan, skipped:
     left, duplicates = Unfinished.none(), set(ordinals)
     for ordinal in range(len(shard)):
         if ordinal not in duplicates:
-            left.add(ordinal, 0)
+            left.add(ordinal, 0, 0)
     services.bucket.put(object_keys.shard_left(batch.batch_id, shard.shard), left.pack())
     shard.skipped = len(ordinals)
     services.bucket.put(object_keys.shard_lines(batch.batch_id, shard.shard), shard.pack())

@@ -34,7 +34,7 @@ class BatchCensus(msgspec.Struct):
         if batch.ended:
             return
         self.open += 1
-        self.paused += bool(batch.paused and batch.told_paused)
+        self.paused += bool(batch.paused)
         self.oldest = min(self.oldest or batch.created_at, batch.created_at)
         self.tenants[batch.tenant] = self.tenants.get(batch.tenant, 0) + 1
 

@@ -18,6 +18,7 @@ from batchyard.domain.step import TimeBudget
 from batchyard.lines import model_urls
 from batchyard.lines.blocks import LineBlock, blocks
 from batchyard.lines.file_kinds import BOM
+from batchyard.lines.line import MODERATIONS
 from batchyard.lines.successes import is_empty, successes
 
 PIECE: Final = 512 * 1024
@@ -45,7 +46,7 @@ class Answers:
         The `endpoint` tells whether the tokens are told in the words of each model. `give_back` makes of a line what is
         handed out for a request, where the requests went by other names than their own.
         """
-        self._native = model_urls.operation_of(endpoint) is not None
+        self._native, self._free = model_urls.operation_of(endpoint) is not None, endpoint == MODERATIONS
         self._budget, self._give_back = TimeBudget(seconds_left), give_back
         self._indexes = {custom_id: index for index, custom_id in enumerate(custom_ids)}
         count = len(self._indexes)
@@ -59,8 +60,10 @@ class Answers:
         self._end = 0
         self.strays = 0
         self.usage = Usage()
-        #: Successes that do not tell their tokens in words that are known: of a kind of answers that may say nothing.
+        #: Successes that do not tell their tokens in words that are known, where answers have tokens.
         self.unmetered = 0
+        #: Whether the provider has told the tokens of all of them together.
+        self.told = False
 
     def __enter__(self) -> "Answers":
         """Begin."""
@@ -114,6 +117,10 @@ class Answers:
             stop = max(at + 1, bisect_right(ends, taken + PIECE))
             yield self._some(indexes[at:stop])
             at, taken = stop, ends[stop - 1]
+
+    def count(self, code: str) -> int:
+        """Count the requests whose error has this code."""
+        return list(self._codes.values()).count(code)
 
     def reject(self, index: int, code: str) -> None:
         """Count a success as a transient error."""
@@ -205,6 +212,7 @@ class Answers:
         for index, offset, size in zip(indexes, accumulate(block.sizes, initial=start), block.sizes, strict=False):
             self._worth[index], self._offsets[index], self._sizes[index] = BEST, offset, size
         self.usage += found.usage
+        self.unmetered += 0 if self._free else found.unmetered
         self._empty.update(map(indexes.__getitem__, found.empty))
         return True
 
@@ -229,9 +237,11 @@ class Answers:
         if outcome is not Outcome.SUCCEEDED:
             self._codes[index] = outcomes.code_of(answer)
             return
-        used = outcomes.usage_in_line(text) if self._native else outcomes.usage_of(answer)
-        self.unmetered += used is None
-        used = used or Usage()
+        if self._native:
+            told, used = (found := outcomes.usage_in_line(text)) is not None, found or Usage()
+        else:
+            told, used = outcomes.tells_usage(answer) or self._free, outcomes.usage_of(answer)
+        self.unmetered += not told
         self.usage += used
         if used == Usage() and is_empty(text):
             self._empty.add(index)

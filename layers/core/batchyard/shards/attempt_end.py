@@ -12,13 +12,15 @@ from typing import Final
 
 from batchyard.costs.usage import Usage
 from batchyard.domain import object_keys
-from batchyard.domain.attempt import Attempt, End
+from batchyard.domain.attempt import RAN, End
 from batchyard.domain.batch import BatchError, window_seconds
+from batchyard.domain.policy import OUTCOME_UNKNOWN
 from batchyard.domain.shard import Shard, as_done, with_attempt_members, with_members, with_stall
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import CANCELLED, CANCELLED_AND_LOST, LEAVES_NOTHING, WAITED_FOR
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
+from batchyard.observability import logger
 from batchyard.shards.line_outcomes import AttemptOutcome
 from batchyard.shards.pauses import ENDLESS, SEE_TO_ACCOUNT, WANTS_OPERATOR, sentences
 from batchyard.shards.token_room import TOKENS
@@ -31,11 +33,14 @@ EXPIRED: Final = "batch_expired"  # the code of a line that never ran, as its pr
 def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, end: End, usage: Usage) -> Shard:
     """Return the shard with its attempt ended by this outcome, under the provider's own word."""
     shard, used = turn.shard, usage.most(turn.attempt.usage)
+    told = outcome.answers.told or turn.attempt.usage is not None  # then the tokens are those of the whole attempt
+    unmetered, lost = (0, 0) if told else (outcome.answers.unmetered, _count_lost(turn, end, outcome))
+    assumed = turn.attempt.estimate * min(unmetered + lost, turn.attempt.lines) // max(1, turn.attempt.lines)
     ended = with_attempt_members(
         shard, provider_status=status, end=end, ended_at=turn.services.now(), succeeded=len(outcome.output),
         failed=len(outcome.errors), transient=len(outcome.transient), strays=outcome.answers.strays, runs=outcome.runs,
-        mended=outcome.answers.mended, empty=outcome.answers.empty, unmetered=outcome.answers.unmetered,
-        not_accepted=outcome.not_accepted, usage=used, cost=turn.cost(used), assumed=_assumed(turn.attempt, outcome),
+        mended=outcome.answers.mended, empty=outcome.answers.empty, unmetered=unmetered, lost=lost,
+        not_accepted=outcome.not_accepted, usage=used, cost=turn.cost(used), assumed=assumed,
     )  # fmt: skip
     return with_members(
         ended, unfinished=len(outcome.unfinished), unfinished_key=outcome.key, file_id=None, codes=outcome.codes,
@@ -45,10 +50,16 @@ def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, end: En
     )  # fmt: skip
 
 
-def _assumed(attempt: Attempt, outcome: AttemptOutcome) -> int:
-    """Return what the unmetered answers were estimated at; nothing if the provider has told tokens of the whole attempt."""
-    told = attempt.usage is not None
-    return 0 if told else attempt.estimate * outcome.answers.unmetered // max(1, attempt.lines)
+def _count_lost(turn: Turn, end: End, outcome: AttemptOutcome) -> int:
+    """Count the lines that may have been run, and billed, and whose answers are lost."""
+    if end is End.DIRECT:
+        return outcome.answers.count(OUTCOME_UNKNOWN)
+    unanswered, facts = len(outcome.unanswered), turn.account.facts
+    if end is End.PARTIAL:
+        ran_out = had_its_window(end, turn.services.now() - turn.attempt.began_at, window_seconds(turn.window))
+        left = facts.after_expiry if ran_out else facts.after_cancel
+        unanswered = unanswered + len(outcome.unrun) if left == LEAVES_NOTHING else 0
+    return max(unanswered if end in RAN else 0, turn.attempt.never_came)
 
 
 def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
@@ -58,8 +69,8 @@ def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
         return _wait_for_operator(turn, ended, outcome)
     if not outcome.finished and _is_stall(turn, ended):
         after = _halved(turn, with_stall(ended))
-        if not stopped and _may_have_run(turn, ended):
-            after = with_lost(turn, after, outcome.untold, _no_answer(turn, after, outcome))
+        if not stopped:
+            after = charge_lost_lines(turn, after, _lost(turn, ended, outcome), _no_answer(turn, after, outcome))
     if stopped or not ended.unfinished:
         after = as_done(after, _told(turn, stopped) if ended.unfinished else None)
     elif not after.done and after.stalls >= turn.services.settings.max_attempts:
@@ -123,16 +134,21 @@ def had_its_window(end: End | None, ran: float, window: int) -> bool:
     return end is End.PARTIAL and ran >= WAITED_FOR * window
 
 
-def _may_have_run(turn: Turn, ended: Shard) -> bool:
-    """Tell whether lines without an answer may have been run, and billed, all the same."""
-    return ended.attempts[-1].end is End.WHOLE or (_loses_all(turn) and _ran_out(turn, ended))
+def _lost(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> set[int]:
+    """Return the ordinals of lines that may have been run, and billed, though no answer of theirs came.
+
+    Where an expiry leaves nothing, the word that a line never ran tells nothing either.
+    """
+    if _loses_all(turn) and _ran_out(turn, ended):
+        return {*outcome.unanswered, *outcome.unrun}
+    return set(outcome.unanswered) if ended.attempts[-1].end is End.WHOLE else set()
 
 
 def _no_answer(turn: Turn, shard: Shard, outcome: AttemptOutcome) -> BatchError:
     """Return the error of lines that got no answer in as many attempts as are allowed."""
     ran_out = shard.attempts[-1].end is End.PARTIAL and outcome.answers.tells(EXPIRED)
     code, most = EXPIRED if ran_out else "no_answer", turn.services.settings.max_attempts
-    return BatchError(code, f"The provider answered none of {most} attempts at this request.")
+    return BatchError(code, f"The provider gave no answer to this request in {most} attempts.")
 
 
 def save_stall(turn: Turn, stalled: Shard, reason: BatchError, wait: int = 0) -> Step:
@@ -155,46 +171,68 @@ def fail_lines(turn: Turn, after: Shard, reason: BatchError) -> Shard:
         return as_done(after, reason)
     lines = ShardLines.read(turn.services.bucket, after.batch_id, after.shard)
     left, rest = Unfinished.read(turn.services.bucket, after.unfinished_key, len(lines)), Unfinished.none()
-    for ordinal, tries in left.beyond(sent):
-        rest.add(ordinal, tries)
-    return _without(turn, after, lines, left.ordinals[:sent], rest, reason)
+    for line in left.beyond(sent):
+        rest.add(*line)
+    return _give_up(turn, after, lines, left.ordinals[:sent], rest, reason)
 
 
-def with_lost(turn: Turn, after: Shard, lost: "array[int] | None", reason: BatchError) -> Shard:
-    """Return a shard whose provider batch may have run lines and lost their answers: that costs each of them a try.
+def end_lost(turn: Turn) -> Step:
+    """Save that the provider does not know the attempt's batch any more: its lines go out again, or are given up."""
+    shard, stopped = turn.shard, turn.why_stopped()
+    logger.error("provider batch lost", batch_id=shard.batch_id, shard=shard.shard, attempt=turn.attempt.number)
+    ended = with_members(
+        with_attempt_members(
+            shard, provider_status="lost", end=End.LOST, ended_at=turn.services.now(), lost=turn.attempt.lines,
+            assumed=turn.attempt.expected,
+        ), file_id=None,
+    )  # fmt: skip
+    if stopped:
+        return turn.end(ended, _told(turn, stopped))
+    reason = BatchError("no_answer", "The provider lost every batch of this request.")
+    turn.fence()
+    sent = Unfinished.read(turn.services.bucket, ended.unfinished_key, ended.lines).ordinals[: turn.attempt.lines]
+    return save_stall(turn, charge_lost_lines(turn, with_stall(ended), set(sent), reason), reason)
 
-    `lost` are their ordinals; None means all that were sent. A line without another try is an error. The turn is fenced.
+
+def charge_lost_lines(turn: Turn, after: Shard, lost: set[int], reason: BatchError) -> Shard:
+    """Count one more lost batch for each of these lines, by ordinal, write the count, and return the shard with it.
+
+    A line may be in as many as it may have tries, and is an error then, as are the lines that all of too many stalls in a
+    row sent. The turn is fenced.
     """
+    if not lost:
+        return after
     bucket, most = turn.services.bucket, turn.services.settings.max_attempts
     lines = ShardLines.read(bucket, after.batch_id, after.shard)
     left, rest, spent = Unfinished.read(bucket, after.unfinished_key, len(lines)), Unfinished.none(), array("I")
-    ran = set(left.ordinals[: after.attempts[-1].lines] if lost is None else lost)
-    for ordinal, tries in left.beyond(0):
-        if ordinal in ran and tries + 1 >= most:
+    in_vain = after.stalled_lines if after.stalls >= most else 0
+    for at, (ordinal, tries, before) in enumerate(left.beyond(0)):
+        if at < in_vain or (ordinal in lost and before + 1 >= most):
             spent.append(ordinal)
         else:
-            rest.add(ordinal, tries + (ordinal in ran))
+            rest.add(ordinal, tries, before + (ordinal in lost))
     if not rest:
         return as_done(after, reason)
     if spent:
-        return _without(turn, after, lines, spent, rest, reason)
-    return with_members(after, unfinished_key=_kept(turn, rest))
+        return _give_up(turn, after, lines, spent, rest, reason)
+    return with_members(after, unfinished_key=_keep_rest(turn, rest))
 
 
-def _kept(turn: Turn, rest: Unfinished) -> str:
+def _keep_rest(turn: Turn, rest: Unfinished) -> str:
+    """Write the lines that go on, and return the key of the list."""
     key = object_keys.attempt(*turn.shard.attempt_place, "behind.msgpack")
     turn.services.bucket.put(key, rest.pack())
     return key
 
 
-def _without(
+def _give_up(
     turn: Turn, after: Shard, lines: ShardLines, given_up: "array[int]", rest: Unfinished, reason: BatchError
 ) -> Shard:
     """Write the errors of lines that are given up, and return the shard with the rest."""
     codes, count = _write_errors(turn, after, lines, given_up, reason), len(given_up)
     ended = with_attempt_members(after, failed=count, runs=turn.shard.version)
     return with_members(
-        ended, unfinished=len(rest), unfinished_key=_kept(turn, rest), file_id=None, codes=codes,
+        ended, unfinished=len(rest), unfinished_key=_keep_rest(turn, rest), file_id=None, codes=codes,
         failed=after.failed + count, stalls=0, stalled_lines=0,
     )  # fmt: skip
 

@@ -103,7 +103,7 @@ def _take(turn: Turn, seen: Look, seconds_left: Callable[[], float]) -> Step:
         turn.fence()
         outcome = AttemptOutcome(turn, lines, sent, answers)
         told = usage_of_batch(seen.usage)
-        answers.unmetered = 0 if told else answers.unmetered
+        answers.told = told is not None
         usage = with_pictures(told, answers.usage)
         ended = with_attempt_ended(turn, outcome, seen.status, end_of(seen), usage)
         return end_attempt(turn, with_files_to_delete(ended, *seen.results), outcome)

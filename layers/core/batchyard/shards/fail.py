@@ -83,7 +83,13 @@ def _with_failure(services: Services, shard: Shard, reason: BatchError, run: str
         rest_until = services.now() + most_rest(RESTS[shard.dead_executions], kept)
         dead_executions = shard.dead_executions + 1
         return with_members(
-            shard, reason=reason, dead_executions=dead_executions, dead_run=run, rest_until=rest_until, paused=None
+            shard,
+            reason=reason,
+            dead_executions=dead_executions,
+            dead_run=run,
+            rest_until=rest_until,
+            paused=None,
+            waits=None,
         )
     left = shard.attempts[-1].provider_batch_id
     where = f" The provider's batch {left} may have an answer that could not be brought in." if left else ""

@@ -94,6 +94,6 @@ def _fail_shard(turn: Turn, call: str, after: Shard, error: BatchClientError) ->
     if isinstance(error.__cause__, NotFound):
         reason = BatchError("invalid_request", "The input was deleted before all of it was sent.", "file_id")
     if after.may_be_paid:  # the provider batch is looked for before its lines fail
-        turn.save(with_members(after, reason=reason, paused=None))
+        turn.save(with_members(after, reason=reason, paused=None, waits=None))
         return turn.then(Next.SUBMIT)
     return turn.end(after, reason)

@@ -40,8 +40,8 @@ class AttemptOutcome:
         self.answers, self.runs = answers, shard.version
         self._lines, self._sent = lines, sent
         self._unusable: dict[str, int] = {}
-        #: The ordinals of lines that were sent and have no answer, or one that says that they never ran.
-        self.untold = array("I")
+        #: The ordinals of lines that were sent and have no answer at all, and of those whose answer says that they never ran.
+        self.unanswered, self.unrun = array("I"), array("I")
         self._most_tries = turn.services.settings.max_attempts
         self._last = turn.why_stopped() is not None
         with ExitStack() as open_runs:
@@ -54,8 +54,8 @@ class AttemptOutcome:
             self._keep(succeeded)
             for index in others:
                 self._place_line(index)
-            for ordinal, tries in sent.beyond(turn.attempt.lines):
-                self.unfinished.add(ordinal, tries)
+            for line in sent.beyond(turn.attempt.lines):
+                self.unfinished.add(*line)
         self.key = object_keys.attempt(*shard.attempt_place, "unfinished.msgpack") if self.unfinished else ""
         if self.key:
             bucket.put(self.key, self.unfinished.pack())
@@ -125,15 +125,15 @@ class AttemptOutcome:
             self.output.write_lines(positions[len(self.output) : len(self.output) + len(sizes)], sizes, data)
 
     def _place_line(self, index: int) -> None:
-        ordinal, tries = self._sent.ordinals[index], self._sent.tries[index]
+        ordinal, tries, lost = self._sent.ordinals[index], self._sent.tries[index], self._sent.lost[index]
         position = self._lines.positions[ordinal]
         match self.answers.outcome(index):
             case Outcome.TRANSIENT if tries + 1 < self._most_tries and not self._last:
                 self.transient.write(position, self._line(index))
-                self.unfinished.add(ordinal, tries + 1)
+                self.unfinished.add(ordinal, tries + 1, lost)
             case Outcome.TRANSIENT | Outcome.REFUSED:
                 self.errors.write(position, self._line(index))
                 count_code(self.codes, self.answers.code(index))
-            case _:
-                self.unfinished.add(ordinal, tries)
-                self.untold.append(ordinal)
+            case told:
+                self.unfinished.add(ordinal, tries, lost)
+                (self.unanswered if told is None else self.unrun).append(ordinal)

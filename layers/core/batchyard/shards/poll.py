@@ -5,12 +5,11 @@ from operator import methodcaller
 from typing import Final
 
 from batch_client import BatchClientError, Look, NotFoundError, State
-from batchyard.domain.attempt import End
-from batchyard.domain.batch import BatchError, window_seconds
+from batchyard.domain.batch import window_seconds
 from batchyard.domain.job import has_taken_in, may_be_stopped
 from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.pacing import Seen, most_wait, poll_wait, remembered
-from batchyard.domain.shard import with_attempt_members, with_members, with_stall
+from batchyard.domain.shard import with_attempt_members, with_members
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import deadline
 from batchyard.observability import logger
@@ -86,7 +85,7 @@ def _note(turn: Turn, seen: Look) -> None:
     )  # fmt: skip
     why = unknown_status.told(looked.attempts[-1])
     after = with_members(looked, completed=completed)
-    if after != shard or (shard.failures_in_a_row, shard.paused) != (0, why):
+    if after != shard or (shard.failures_in_a_row, shard.paused, shard.waits) != (0, why, None):
         turn.save_answered(after, why)
 
 
@@ -129,10 +128,4 @@ def _after_missing(turn: Turn, error: NotFoundError) -> Step:
     is_over = turn.services.now() >= turn.attempt.began_at + window_seconds(turn.window)
     if not is_over or turn.shard.failures_in_a_row + 1 < LOST_AFTER:
         return failed_calls.retry_read(turn, f"{LOOK} {turn.provider_batch_id}", error)
-    shard, attempt = turn.shard, turn.attempt
-    logger.error("provider batch lost", batch_id=shard.batch_id, shard=shard.shard, attempt=attempt.number)
-    ended = with_attempt_members(shard, provider_status="lost", end=End.LOST, ended_at=turn.services.now())
-    reason = BatchError("no_answer", "The provider lost every batch of this request.")
-    turn.fence()
-    lost = attempt_end.with_lost(turn, with_stall(with_members(ended, file_id=None)), None, reason)
-    return attempt_end.save_stall(turn, lost, reason)
+    return attempt_end.end_lost(turn)

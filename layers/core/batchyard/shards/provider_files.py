@@ -68,7 +68,7 @@ def wait(turn: Turn, file: Prepared) -> int:
         return 0
     if waited >= TOLD_AFTER:
         since = moment(shard.file_pending_since)
-        turn.save_wait(
+        turn.save_pause(
             f"The provider processes the uploaded file {file.id} since {since}. Batchyard looks again every minute, and "
             "goes on once the file is processed."
         )

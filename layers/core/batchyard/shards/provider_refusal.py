@@ -205,10 +205,10 @@ def _write_rejected(turn: Turn, error_of: ErrorOf, codes: dict[str, int]) -> tup
     sent = Unfinished.read(bucket, shard.unfinished_key, len(lines))
     rest = Unfinished.none()
     with RunWriter(bucket, object_keys.attempt(*shard.attempt_place, "errors")) as rejected:
-        for index, (ordinal, tries) in enumerate(zip(sent.ordinals, sent.tries, strict=True)):
+        for index, (ordinal, tries, lost) in enumerate(sent.beyond(0)):
             error = error_of(index, lines.sizes[ordinal])
             if error is None:
-                rest.add(ordinal, tries)
+                rest.add(ordinal, tries, lost)
                 continue
             position = lines.positions[ordinal]
             rejected.write(position, answer_line(shard.batch_id, position, lines.custom_ids[ordinal], error))

@@ -82,7 +82,7 @@ def reserve(turn: Turn, sizes: Sequence[int]) -> int:
         return 0
     store.wait(name, wanted, ttl)
     publish({"Waits": 1}, reason="tokens")
-    _note_wait(turn, most)
+    _note_wait(turn, ledger, most)
     return _wait(services, now - attempt.started_at, known=most is not None, first=not ahead.reservations)
 
 
@@ -199,11 +199,18 @@ def _first(turn: Turn) -> int:
     return entry.first_enqueued_tokens or token_limits.lowest_published(turn.shard.model)
 
 
-def _note_wait(turn: Turn, most: int | None) -> None:
+def _note_wait(turn: Turn, ledger: Ledger, most: int | None) -> None:
+    """Say what the shard waits for: its turn, or the provider, if that refuses what should fit."""
     facts = turn.account.facts
     unit, whose = UNITS[facts.room], "" if facts.shares_room else f" for {turn.shard.model}"
     known = f"the limit is {most:,} {unit}" if most else "how much it takes is being found out"
-    turn.save_wait(f"Waiting for room at the provider{whose}: {known}.")
+    if not ledger.crowded:
+        turn.save_wait(f"Waiting for room at the provider{whose}: {known}.")
+        return
+    turn.save_pause(
+        f"The provider has no room{whose} though there should be some: {known}. Batchyard tries again with one provider "
+        "batch at a time, and goes on once that is taken."
+    )
 
 
 def _pause_of_all(services: Services, refusals: int) -> int:

@@ -63,23 +63,40 @@ class Turn:
     def save_answered(self, after: Shard, why: str | None = None) -> None:
         """Save the shard after an answer of the provider: failures and pause are over, unless `why` is told."""
         paused = self.shard.paused
-        self.save(with_members(after, failures_in_a_row=0, failing_since=0, paused=why))
+        self.save(with_members(after, failures_in_a_row=0, failing_since=0, paused=why, waits=None))
         self.provider_answered = True
         if paused != why:
-            self._announce_pause(pausing=why is not None)
+            self._announce_pause()
 
     def failed(self, after: Shard, why: str | None) -> None:
         """Save the shard after a failure, and tell why it waits, if so; a worker that was overtaken tells nothing."""
         since, failures = self.shard.failing_since or self.services.now(), self.shard.failures_in_a_row + 1
-        paused = {} if why is None else {"paused": why}
+        paused = {} if why is None else {"paused": why, "waits": None}
         self.save(with_members(after, failures_in_a_row=failures, failing_since=since, **paused))
         if why is not None:
-            self._announce_pause(pausing=True)
+            self._announce_pause()
 
     def save_wait(self, why: str) -> None:
-        """Save the shard as one that waits its turn, once it has waited for a minute: nothing has failed, so no event tells."""
-        if self.services.now() - self.attempt.started_at >= TOLD_AFTER and self.shard.paused != why:
-            self.save(with_members(self.shard, paused=why))
+        """Save the shard as one that waits its turn, once it has waited for a minute: nothing has failed, so no event tells.
+
+        A pause goes on if the last call failed: nobody knows yet whether the provider serves us again.
+        """
+        if self.services.now() - self.attempt.started_at < TOLD_AFTER:
+            return
+        paused = self.shard.paused if self.shard.failures_in_a_row else None
+        if (self.shard.paused, self.shard.waits) != (paused, why):
+            self.save(with_members(self.shard, paused=paused, waits=why))
+        if self.batch.told_paused and not paused:
+            self._announce_pause()
+
+    def save_pause(self, why: str) -> None:
+        """Save and tell that the shard waits for the provider, once it has waited for a minute, though no call has failed."""
+        if self.services.now() - self.attempt.started_at < TOLD_AFTER:
+            return
+        if (self.shard.paused, self.shard.waits) != (why, None):
+            self.save(with_members(self.shard, paused=why, waits=None))
+        if not self.batch.told_paused:
+            self._announce_pause()
 
     def end(self, after: Shard, reason: BatchError | None) -> Step:
         """Save the shard as done, after an answer of the provider; `reason` is the outcome of the unfinished lines."""
@@ -111,8 +128,8 @@ class Turn:
             return prices.cost(usage, *target, batch=not self.attempt.direct)
         return prices.cost(usage - by_flex, *target, batch=False) + cost_of(by_flex, flex)
 
-    def _announce_pause(self, *, pausing: bool) -> None:
-        announce_pause(self.services, self.services.batch_store.batch(self.shard.batch_id), pausing=pausing)
+    def _announce_pause(self) -> None:
+        announce_pause(self.services, self.services.batch_store.batch(self.shard.batch_id))
 
 
 def publish_growth(services: Services, before: Shard, after: Shard) -> None:
@@ -145,14 +162,14 @@ def open_shard(services: Services, batch: Batch, number: int) -> Shard:
     return services.batch_store.save_shard(None, new_shard(batch, lines))
 
 
-def announce_pause(services: Services, batch: Batch, *, pausing: bool = False) -> None:
-    """Announce that the batch is paused, if a shard of it is `pausing`, or that it goes on again; once for each change.
+def announce_pause(services: Services, batch: Batch) -> None:
+    """Announce that the batch is paused or goes on again, once it has changed since the last time.
 
-    The record knows which shards wait, be it for their turn alone. A worker that ends between record and bus leaves the
-    telling to the next one: an event may come twice, but each pause is told.
+    The record knows which shards are paused, and apart from them who waits its turn. A worker that ends between record and
+    bus leaves the telling to the next one: an event may come twice.
     """
     paused = bool(batch.paused)
-    if batch.ended or paused == batch.told_paused or (paused and not pausing):
+    if batch.ended or paused == batch.told_paused:
         return
     services.event_bus.announce(batch, PAUSED if paused else RESUMED)
     try:

@@ -138,7 +138,7 @@ def test_a_provider_batch_whose_worker_died_is_adopted_and_not_made_again(world:
 
 
 def test_two_stacks_at_one_provider_leave_each_other_alone(world: World, emulator: Emulator) -> None:
-    theirs = emulator.upload(TWENTY, "batch_00-00000-0001.stack-2.jsonl")
+    theirs = emulator.upload(TWENTY, "batch_00-00000-0001-1.stack-2.jsonl")
     metadata = {"batchyard_batch": "batch_00", "batchyard_attempt": "batch_00/0/1", "batchyard_stack": "stack-2"}
     running = emulator.create(theirs["id"], metadata=metadata)
     batch_id = at_emulator(world, emulator, "create_batch")

@@ -22,6 +22,7 @@ def test_a_job_names_its_attempt_by_key_and_by_the_name_of_its_input() -> None:
     job = job_of(SHARD, "7d", "yard")
     assert (job.key, job.filename) == (f"{BATCH_ID}/3/2", f"{BATCH_ID}-00003-0002-5.yard.jsonl")
     assert attempt_of_filename(job.filename, "yard") == (BATCH_ID, 3, 2)
+    assert attempt_of_filename(f"{BATCH_ID}-00003-0002.yard.jsonl", "yard") is None, "no version: not one of ours"
     assert (job.endpoint, job.model, job.window, job.count, job.prepared) == ("/v1/responses", "m", "7d", 7, "file-1")
     assert job.labels == {"batchyard_batch": BATCH_ID, "batchyard_stack": "yard"}
     assert ATTEMPT_LABEL not in job.labels

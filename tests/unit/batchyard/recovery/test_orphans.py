@@ -166,8 +166,8 @@ def test_an_upload_that_no_record_knows_is_deleted_once_its_worker_must_be_dead(
 
 
 @pytest.mark.parametrize("name", [
-    "requests.jsonl", f"{BATCH_ID}-00000-0001.jsonl", f"{BATCH_ID}-00000-0001.stack-2.jsonl", "x.stack-1.jsonl",
-    ".stack-1.jsonl",    f"my {BATCH_ID}-00000-0001.stack-1.jsonl",
+    "requests.jsonl", f"{BATCH_ID}-00000-0001-1.jsonl", f"{BATCH_ID}-00000-0001-1.stack-2.jsonl", "x.stack-1.jsonl",
+    ".stack-1.jsonl",    f"my {BATCH_ID}-00000-0001-1.stack-1.jsonl",
 ])  # fmt: skip
 def test_a_file_that_this_stack_did_not_upload_is_never_deleted(name: str) -> None:
     services = running()

@@ -59,7 +59,8 @@ def one_by_one(lines: list[bytes]) -> Successes | None:
         return None
     usages = [outcomes.usage_of(each) for each in known if each is not None]
     bare = [at for at, used in enumerate(usages) if used == Usage() and is_empty(lines[at])]
-    return Successes([each.custom_id for each in known if each is not None], sum(usages, Usage()), bare)
+    unmetered = sum(not outcomes.tells_usage(each) for each in known if each is not None)
+    return Successes([each.custom_id for each in known if each is not None], sum(usages, Usage()), bare, unmetered)
 
 
 @given(st.lists(st.sampled_from([*GOOD, *GOOD, *GOOD, *PIECES]), min_size=1, max_size=8))

@@ -268,7 +268,7 @@ def test_answers_that_were_mended_or_empty_are_counted() -> None:
     assert (attempt_of(services).mended, attempt_of(services).empty) == (1, 2)
     assert assemble(services, BATCH_ID) == "done"
     report = json.loads(services.bucket.get(f"results/default/{BATCH_ID}/report.json"))
-    assert report["answers"] == {"strays": 0, "mended": 1, "empty": 2, "unmetered": 0, "never_came": 0}
+    assert report["answers"] == {"strays": 0, "mended": 1, "empty": 2, "unmetered": 3, "never_came": 0}
     for line in services.bucket.get(f"results/default/{BATCH_ID}/output.jsonl").splitlines():
         json.loads(line.decode())
 

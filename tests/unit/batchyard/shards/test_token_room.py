@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from batch_client import QuotaError
 from batchyard.domain.create_limits import INTERVAL, Creations
 from batchyard.domain.numbers import DAY
 from batchyard.domain.pacing import UNKNOWN_FLOOR, UNKNOWN_FOR
@@ -116,22 +117,23 @@ def test_a_wait_of_more_than_a_minute_is_shown_and_no_event_calls_it_a_pause() -
     services = planned(max_enqueued_tokens=str(ROOM))
     busy(services, 1)
     submit(services, FIRST)
-    assert services.batch_store.batch(BATCH_ID).paused is None
+    assert services.batch_store.batch(BATCH_ID).why_waiting is None
     services.wait(TOLD_AFTER)
     submit(services, FIRST)
-    assert services.batch_store.batch(BATCH_ID).paused == (
+    assert services.batch_store.batch(BATCH_ID).why_waiting == (
         "Waiting for room at the provider for m: the limit is 100 enqueued tokens."
     )
     assert "paused" not in services.event_bus.announced, "nothing has failed, and nobody need act"
-    batch = services.batch_store.batch(BATCH_ID)
-    announce_pause(services, batch, pausing=False)
+    announce_pause(services, services.batch_store.batch(BATCH_ID))
     assert "paused" not in services.event_bus.announced, "nor does the end of another shard's wait"
-    announce_pause(services, batch, pausing=True)
-    assert services.event_bus.announced[-1] == "paused", "the pause of another shard is told"
     one_leaves(services)
     services.wait(DAY)
+    services.provider.trouble["create_file"] = [QuotaError("pay first", status=429, code="insufficient_quota")]
+    submit(services, FIRST)
+    assert services.event_bus.announced[-1] == "paused", "a pause that follows is told"
     assert submit(services, FIRST).next == Next.POLL
-    assert services.event_bus.announced[-1] == "resumed", "once no shard waits"
+    assert services.event_bus.announced[-1] == "resumed"
+    assert services.batch_store.batch(BATCH_ID).why_waiting is None
 
 
 @pytest.mark.parametrize(("limit", "first_poll", "then"), [("0", UNKNOWN_FLOOR, 30), ("1000000", 30, 30)])
@@ -162,7 +164,7 @@ def test_a_wait_for_the_hour_or_a_slot_is_told_too(setting: str) -> None:
     for wait in (0, TOLD_AFTER):
         services.wait(wait)
         assert submit(services, FIRST).next == Next.SUBMIT
-    paused = services.batch_store.batch(BATCH_ID).paused or ""
+    paused = services.batch_store.batch(BATCH_ID).why_waiting or ""
     assert ("an hour" in paused) is (setting == "max_creates_per_hour")
     assert ("MaxConcurrentSubmits" in paused) is (setting == "max_concurrent_submits")
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchyard.adapters.stores.batch_store import PAUSED_SHARDS
+from batchyard.adapters.stores.batch_store import WAITS
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.shard import DONE, Shard
 from local.run.records import (
@@ -41,9 +41,15 @@ def attempt(**members: Any) -> Attempt:
     return Attempt(number=1, started_at=1, lines=1, **members)
 
 
-@pytest.mark.parametrize(("held", "shown"), [({"0"}, "no room"), (None, None)])
+@pytest.mark.parametrize(
+    ("held", "shown"),
+    [
+        ({WAITS["paused"]: {"0"}}, "pay first"), ({}, None), ({WAITS["waits"]: {"1"}}, "no room"),
+        ({WAITS["paused"]: {"0"}, WAITS["waits"]: {"1"}}, "pay first"),
+    ],
+)  # fmt: skip
 def test_a_pause_is_told_as_long_as_a_shard_has_it(held: Any, shown: str | None) -> None:
-    table: Any = Table(paused="no room", **({} if held is None else {PAUSED_SHARDS: held}))
+    table: Any = Table(paused="pay first", waits="no room", **held)
     assert read_progress(table, "batch_1").paused == shown
 
 

@@ -24,7 +24,7 @@ BATCH: Final = "BATCH"
 OPEN: Final = "open_for"  # a member of batches that have not ended, and the index of these batches
 USED, COST = "used_", "cost_"  # the sums of tokens begin so, and those of what they cost
 MESSAGES: Final = {"FilterExpression": "attribute_exists(messages_input) AND attribute_not_exists(deleted_at)"}
-PAUSED_SHARDS: Final = "paused_shards"  # the set of shards that wait; DynamoDB drops an empty set
+WAITS: Final = {"paused": "paused_shards", "waits": "waiting_shards"}  # sets of shards; DynamoDB drops an empty one
 
 
 def _among(some: Iterable[str]) -> tuple[str, dict[str, str]]:
@@ -72,8 +72,7 @@ class BatchStore(Table):
 
     def find_batch(self, batch_id: str) -> Batch | None:
         """Read a batch as it is now; None if there is none, or its record has expired."""
-        found = self._find(batch_key(batch_id))
-        return _batch(found) if found else None
+        return _batch(found) if (found := self._find(batch_key(batch_id))) else None
 
     def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
         """Move a batch to a status and change members with it; None if its present status does not allow the transition."""
@@ -160,8 +159,7 @@ class BatchStore(Table):
 
     def shard(self, batch_id: str, number: int) -> Shard | None:
         """Read a shard as it is now; None before its first attempt."""
-        found = self._find(_shard_key(batch_id, number))
-        return msgspec.convert(found, Shard) if found else None
+        return msgspec.convert(found, Shard) if (found := self._find(_shard_key(batch_id, number))) else None
 
     def shards(self, batch_id: str) -> Iterator[Shard]:
         """Yield the recorded shards of a batch, in order."""
@@ -195,11 +193,12 @@ class BatchStore(Table):
 
 
 def _batch(item: dict[str, Any]) -> Batch:
-    """Read a batch. Before its usage is final, the sums of its shards stand for it; a pause counts while a shard waits."""
+    """Read a batch. Before its usage is final, the sums of its shards stand for it; a pause counts while a shard is paused."""
     used = {name: item.get(f"{USED}{name}", 0) for name in Usage.__struct_fields__}
     cost = {name: item.get(f"{COST}{name}", 0) for name in Cost.__struct_fields__}
     known = {"usage": used if any(used.values()) else None, **item, "cost": item.get("cost") or cost}
-    return msgspec.convert({**known, "paused": item.get("paused") if item.get(PAUSED_SHARDS) else None}, Batch)
+    waits = {why: item.get(why) if item.get(those) else None for why, those in WAITS.items()}
+    return msgspec.convert({**known, **waits}, Batch)
 
 
 def batch_key(batch_id: str) -> dict[str, str]:
@@ -240,11 +239,12 @@ def _share(before: Shard | None, after: Shard) -> dict[str, Any]:
     sums |= {"expected": expected} if expected else {}
     within = {"counts.completed": completed, "counts.failed": failed} if completed or failed else {}
     sets, added, deleted = dict[str, object](), dict[str, object](sums), dict[str, object]()
-    if after.paused and after.paused != (before.paused if before else None):
-        sets["paused"], added[PAUSED_SHARDS] = after.paused, {after.shard}
-    elif before and before.paused and not after.paused:
-        deleted[PAUSED_SHARDS] = {after.shard}
-    changes = within or sets or added or deleted
-    return (
-        changing(batch_key(after.batch_id), sets, THERE, adds=added, deletes=deleted, within=within) if changes else {}
-    )
+    for why, those in WAITS.items():
+        was, now = getattr(before, why, None), getattr(after, why)
+        if now and now != was:
+            sets[why], added[those] = now, {after.shard}
+        elif was and not now:
+            deleted[those] = {after.shard}
+    if not (within or sets or added or deleted):
+        return {}
+    return changing(batch_key(after.batch_id), sets, THERE, adds=added, deletes=deleted, within=within)
