@@ -19,6 +19,7 @@ FILE_INDEX: Final = "files-index.json"  # … and where in it some of them stand
 DEFAULT_TENANT: Final = "default"
 LONGEST_KEY: Final = 1_024  # bytes, in S3
 LONGEST_TENANT: Final = 256  # bytes
+UNPRINTABLE: Final = "[\\x00-\\x1f\\x7f-\\x9f\\ufffe\\uffff]"  # XML has none of these, in which S3 lists keys
 FOLDER: Final = r"gather/([^/]+)/([^/]+)/"
 CLIMBING: Final = (".", "..")  # names that programs take for a way through folders
 UPLOAD: Final = r"(batch_[0-9a-f]+)-([0-9]{5,9})-([0-9]{4,9})-[0-9]{1,9}"
@@ -64,11 +65,14 @@ def folder_within(tenant: str, text: str) -> str | None:
 def own_folder(tenant: str, prefix: str) -> tuple[str, str]:
     """Read tenant and name from the prefix of a gather folder of the tenant; raises ValueError, which says what it must be."""
     owner, meant = owner_of_folder(prefix), folder_within(tenant, prefix)
+    unprintable = re.search(UNPRINTABLE, prefix)
     too_long, no_text = len(prefix.encode("utf-8", "replace")) >= LONGEST_KEY, re.search("[\ud800-\udfff]", prefix)
-    if owner is not None and owner[0] == tenant and not too_long and not no_text:
+    if owner is not None and owner[0] == tenant and not too_long and not no_text and not unprintable:
         return owner
     if no_text:
         remedy = "It holds half a character, which no key in S3 does"
+    elif unprintable:
+        remedy = "It holds control characters. Give it a name that can be printed"
     elif too_long:
         remedy = f"It has fewer than {LONGEST_KEY} bytes, as names of files follow"
     elif owner is not None:
@@ -99,6 +103,18 @@ def _of_waiting(whose: str, what: str) -> str:
 def result_of_file(tenant: str, batch_id: str, file: str, name: str) -> str:
     """Name a result of one file of a gathered batch, which lies in its folder as `file`."""
     return f"results/{tenant}/{batch_id}/files/{file}/{name}"
+
+
+def why_without_results(tenant: str, batch_id: str, file: str) -> str | None:
+    """Say why no results of a file of this name can be written; None if they can."""
+    if re.search(UNPRINTABLE, file):
+        return "The name of the file holds control characters. Give it a name that can be printed."
+    over = len(result_of_file(tenant, batch_id, file, OUTPUT).encode()) - LONGEST_KEY
+    return (
+        f"The name of the file is {over} bytes too long for the key of its results. Give it a shorter one."
+        if over > 0
+        else None
+    )
 
 
 def file(tenant: str, file_id: str) -> str:

@@ -11,6 +11,7 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
 from batchyard.domain.errors import NotFound
 from batchyard.domain.numbers import MINUTE
+from batchyard.lines import file_kinds
 from batchyard.services import Services
 
 READERS: Final = 8  # files at a time
@@ -70,19 +71,28 @@ def _known(services: Services, kept: str) -> dict[str, Counted]:
         return {}
 
 
+def holds_none(first: bytes, size: int) -> bool:
+    """Tell by its first bytes whether a file of this size is of a kind without requests."""
+    start = first[: file_kinds.START]
+    packed = start.startswith(file_kinds.GZIP)
+    return packed or file_kinds.without_requests(start, cut=len(start) < size) is not None
+
+
 def name_of(file: GatheredFile) -> str:
     """Name a version of a file."""
     return f"{file.name}\0{file.version_id or file.etag}"
 
 
 def _count(services: Services, prefix: str, file: GatheredFile, counted: Counted | None, until: float) -> Counted:
-    """Go on counting the lines of a file, until its end or this time."""
+    """Go on counting the lines of a file, until its end or this time; what would be set aside has none."""
     source = InputObject(services.bucket.bucket, prefix + file.name, file.etag, file.size, file.version_id)
     counted = counted or Counted()
     if services.clock() >= until:
         return counted
     try:
         for chunk in services.bucket.chunks(source, counted.read):
+            if not counted.read and holds_none(chunk, file.size):
+                return Counted(read=file.size)
             counted = counted.behind(chunk)
             if services.clock() >= until:
                 break

@@ -37,6 +37,8 @@ def result_of_file(services: Services, batch: Batch, number: int, name: str) -> 
     if batch.dry_run:
         raise _none(f"The batch '{batch.batch_id}' was a dry run: its files have no results.")
     file = msgspec.json.decode(entry)["file"]
+    if (reason := object_keys.why_without_results(batch.tenant, batch.batch_id, file)) is not None:
+        raise _none(f"The file {number} of the batch '{batch.batch_id}' has no results. {reason}")
     key = object_keys.result_of_file(batch.tenant, batch.batch_id, file, name)
     if _expired(services, batch):
         raise _gone(batch)

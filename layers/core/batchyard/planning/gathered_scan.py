@@ -28,6 +28,17 @@ GONE: Final = BatchError("invalid_request", "The file was deleted or replaced be
 FILE_DIGITS: Final = 9
 
 
+class FileGone(NotFound):
+    """A file is gone whose lines are in the batch, or in the one that is retried."""
+
+    def __init__(self, name: str, *, retried: bool) -> None:
+        """Say what was lost, and what can be done."""
+        super().__init__(f"{name} is gone")
+        why = "A retry reads all files again, in the versions that were gathered. " if retried else ""
+        message = f"{name}: The file was deleted while it was needed. {why}Gather what is to be sent as new files."
+        self.error = BatchError("invalid_request", message, "input_prefix")
+
+
 class FileIds(Ids):
     """The custom_ids of a pass over files, each with its file: the same custom_id may stand in another file."""
 
@@ -104,8 +115,10 @@ class FileScan:
             except NotFound as error:
                 at = self._at
                 begun = self._progress.offset > self._files.starts[at]
-                if isinstance(error, UploadGone) or self._scan.parent is not None or begun:
-                    raise  # lines of the file are taken already, or it is not the file that is gone
+                if isinstance(error, UploadGone):
+                    raise  # it is not the file that is gone
+                if self._scan.parent is not None or begun:  # its lines are in a batch already
+                    raise FileGone(self._files.files[at].name, retried=self._scan.parent is not None) from error
                 logger.warning("file gone", batch_id=self._batch.batch_id, reason=str(error))
                 self._open(at)
                 self._set_aside(at, GONE)
@@ -117,11 +130,13 @@ class FileScan:
         return bisect_right(self._files.starts, self._progress.offset) - 1
 
     def _known_reason(self) -> BatchError | None:
-        """Say why the batch that is retried set the next file aside: it may be gone since, and is not read again."""
-        parent, at = self._scan.parent, self._at
-        if parent is None or self._progress.offset != self._files.starts[at]:
+        """Say why the next file is set aside unread: for its name, or by the batch that is retried, as it may be gone since."""
+        parent, batch, at = self._scan.parent, self._batch, self._at
+        if self._progress.offset != self._files.starts[at]:
             return None
-        return parent.why_set_aside(at)
+        unfit = object_keys.why_without_results(batch.tenant, batch.batch_id, self._files.files[at].name)
+        known = parent.why_set_aside(at) if parent is not None else None
+        return known or (BatchError("invalid_request", unfit) if unfit else None)
 
     def _take_rest(self, chunks: Iterator[bytes]) -> Iterator[ShardLines | None]:
         """Read file after file, up to the end, or up to one that is passed by though its bytes are not read."""
@@ -149,14 +164,8 @@ class FileScan:
             self._scan.parent.begin_file(at)
 
     def _why_unreadable(self, at: int, first: bytes) -> BatchError | None:
-        """Say why a file holds no requests, by its name and its first bytes; None if it may hold some."""
-        file, batch = self._files.files[at], self._batch
-        key = object_keys.result_of_file(batch.tenant, batch.batch_id, file.name, object_keys.OUTPUT)
-        if (over := len(key.encode()) - object_keys.LONGEST_KEY) > 0:
-            message = (
-                f"The name of the file is {over} bytes too long for the key of its results. Give it a shorter one."
-            )
-            return BatchError("invalid_request", message)
+        """Say why a file holds no requests, by its first bytes; None if it may hold some."""
+        file = self._files.files[at]
         start = first[: min(file_kinds.START, file.size)]
         if start.startswith(file_kinds.GZIP):
             return PACKED

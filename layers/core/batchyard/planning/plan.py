@@ -147,6 +147,8 @@ def _scan(services: Services, batch: Batch, progress: PlanProgress, seconds_left
         _finish(services, batch, progress.retry.changed or source, scan, skipped, budget)
     except UploadGone:  # it is none of the input
         raise
+    except gathered_scan.FileGone as error:
+        return _refuse_whole(scan, error.error)
     except NotFound as error:
         logger.warning("input gone", batch_id=batch.batch_id, reason=str(error))
         return _refuse_lost(scan, f"The input {batch.input.uri} was deleted, replaced or cannot be read.")

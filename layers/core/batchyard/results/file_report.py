@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.adapters import checksums
+from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch
 from batchyard.lines.file_entries import write_entries
 from batchyard.lines.file_places import FileResults, read_table
@@ -32,14 +33,15 @@ def _shown(services: Services, batch: Batch, results: FileResults | None) -> Ite
     every = results.files if results else [None] * len(table.files)
     for at, (file, read, result) in enumerate(zip(files.files, table.files, every, strict=True)):
         following = table.files[at + 1].requests if at + 1 < len(table.files) else table.requests
+        has_key = object_keys.why_without_results(batch.tenant, batch.batch_id, file.name) is None
         own = {"bytes": file.size, "checksum": checksums.shown(read.crc32) if read.reason is None else None}
         yield {
             "number": at + 1, "file": file.name, "key": files.file(at).key, "version_id": file.version_id, "etag": file.etag,
             **own, "arrived_at": file.at, "lines": following - read.requests,
             "completed": result.completed if result else 0, "failed": result.failed if result else 0,
             "set_aside": msgspec.to_builtins(read.reason),
-            "output": _object(result.output_bytes, result.output_crc32) if result else None,
-            "errors": _object(result.errors_bytes, result.errors_crc32) if result else None,
+            "output": _object(result.output_bytes, result.output_crc32) if result and has_key else None,
+            "errors": _object(result.errors_bytes, result.errors_crc32) if result and has_key else None,
         }  # fmt: skip
 
 

@@ -142,12 +142,17 @@ class _Writer:
         with ThreadPoolExecutor(WRITERS) as writers:
             for behind, parts in _together(progress.files, progress.written):
                 budget.check()
-                for part, checksum in self._write(parts, writers):
+                for part, checksum in self._write([part for part in parts if self._has_key(part)], writers):
                     setattr(progress.files[part.at], f"{part.name.partition('.')[0]}_crc32", checksum)
                 progress.written = behind
                 if behind - saved >= CHECKPOINT:
                     write_results(self._bucket, self._batch.batch_id, progress)
                     saved = behind
+
+    def _has_key(self, part: Part) -> bool:
+        """Tell whether a result can be written; that of a file set aside for its name, which is empty, cannot."""
+        batch, name = self._batch, self._names[part.at]
+        return bool(part.size) or object_keys.why_without_results(batch.tenant, batch.batch_id, name) is None
 
     def _write(self, parts: list[Part], writers: ThreadPoolExecutor) -> Iterator[tuple[Part, int]]:
         """Write some parts, and yield the CRC-32 of each."""

@@ -118,7 +118,11 @@ def test_a_file_of_another_round_is_gone_and_the_retry_says_so(world: World) -> 
     batch_id = fired(world)
     world.run(batch_id)
     del bucket_of(world).stored["gather/default/tickets/c.jsonl"]
-    assert world.run(retry(world, batch_id)) == "refused"
+    again = retry(world, batch_id)
+    assert world.run(again) == "refused"
+    (error,) = world.services.batch_store.batch(again).errors
+    assert error.message.startswith("c.jsonl: The file was deleted while it was needed. A retry reads all files again")
+    assert error.param == "input_prefix"
 
 
 def refused(world: World, batch_id: str) -> None:

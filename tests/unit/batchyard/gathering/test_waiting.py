@@ -62,7 +62,7 @@ def test_a_line_without_end_is_counted_and_never_held() -> None:
 
 
 def test_a_look_counts_for_so_long_and_the_next_goes_on_where_it_stopped(slow: MemoryServices) -> None:
-    files = {"a": b"x" * 450 + b"\n" + b"y" * 400, "b": b"z\n" * 100, "c": b"q"}
+    files = {"a": b"{" * 450 + b"\n" + b"y" * 400, "b": b"{\n" * 100, "c": b"{"}
     for name, data in files.items():
         slow.bucket.put(f"{FOLDER}{name}.jsonl", data)
     looks = [looked(slow)]
@@ -89,7 +89,7 @@ def large(objects: int, monkeypatch: pytest.MonkeyPatch, seconds: int = 0) -> tu
 
     monkeypatch.setattr(MemoryBucket, "inbox", slowly)
     for at in range(objects):
-        services.bucket.put(f"{FOLDER}{at:05}", b"x")
+        services.bucket.put(f"{FOLDER}{at:05}", b"{")
     return services, listed
 
 
@@ -162,14 +162,23 @@ def test_what_an_earlier_version_kept_of_a_look_is_of_no_use() -> None:
     assert count_waiting(services, FOLDER, with_lines=False, watcher="a schedule").files == 1
 
 
+def test_a_file_that_would_be_set_aside_has_no_lines() -> None:
+    services = MemoryServices()
+    services.bucket.put(f"{FOLDER}a.csv", b"id,text\n" + b"1,one\n" * 50_000)
+    services.bucket.put(f"{FOLDER}b.jsonl.gz", b"\x1f\x8b\n\n\n")
+    services.bucket.put(f"{FOLDER}c.jsonl", lines_of("c", 2))
+    found = looked(services)
+    assert (found.files, found.lines, found.uncounted) == (3, 2, False)
+
+
 def test_counts_are_kept_every_so_many_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_counts, "COUNTED_TOGETHER", 2)
     services, count = MemoryServices(), Counted.behind
     for name in "abcde":
-        services.bucket.put(f"{FOLDER}{name}.jsonl", name.encode())
+        services.bucket.put(f"{FOLDER}{name}.jsonl", b"{" + name.encode())
 
     def dying(counted: Counted, chunk: bytes) -> Counted:
-        if chunk == b"e":
+        if chunk == b"{e":
             raise MemoryError
         return count(counted, chunk)
 

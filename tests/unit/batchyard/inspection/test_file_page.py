@@ -12,7 +12,7 @@ from batchyard.inspection import file_page
 from tests.fakes.gathered import NAME, bucket_of, echoing, failing, lines_of, put, report_of
 from tests.fakes.world import World, memory_world
 
-HOSTILE = ("../../up.jsonl", "/etc/passwd", "a\nb\x01.jsonl", "A.JSONL", "a.jsonl", "é" * 300, '"; rm -rf', "%2e%2e/x")
+HOSTILE = ("../../up.jsonl", "/etc/passwd", "A.JSONL", "a.jsonl", "é" * 300, '"; rm -rf', "%2e%2e/x")
 
 
 @pytest.fixture
@@ -67,6 +67,13 @@ def test_results_are_found_by_number_whatever_the_names_of_files_are(world: Worl
         found = file_result(world.services, "default", batch_id, str(file["number"]), "output.jsonl")
         assert f'"said": "{at} 0"'.encode() in (found.data or b"")
         assert found.filename == f"{batch_id}_{file['number']}_output.jsonl"
+
+
+def test_a_file_without_room_for_its_results_says_so(world: World) -> None:
+    put(world, {"a.jsonl": lines_of("a", 1), "b\n\x01.jsonl": lines_of("b", 1)})
+    batch_id = fired(world, on_invalid="skip")
+    assert world.run(batch_id) == "done"
+    assert "control characters" in refused(world, batch_id, 2)
 
 
 @pytest.mark.parametrize("limit", [1, 99, 100, 101, 1_000])
