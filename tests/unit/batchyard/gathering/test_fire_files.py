@@ -207,6 +207,24 @@ def test_skipped_lines_are_told_by_file_and_line_and_stand_at_their_place(world:
     assert {each["line"] for each in samples} == {None}  # only lines that are sent are listed
 
 
+@pytest.mark.parametrize("name", [" a\n\tb.jsonl", "\x7f", "\uffff.jsonl", "é" * 480, "x" * 986])
+def test_a_file_whose_results_would_have_no_key_is_set_aside_and_has_none(world: World, name: str) -> None:
+    put(world, {"a.jsonl": lines_of("a", 1), name: lines_of("b", 1)})
+    batch_id = fired(world, on_invalid="skip")
+    assert world.run(batch_id) == "done"
+    (odd,) = (file for file in report_of(world, batch_id)["files"] if file["file"] == name)
+    assert "The name of the file" in odd["set_aside"]["message"]
+    assert (odd["output"], odd["errors"], odd["lines"]) == (None, None, 0)
+    results = [key for key in bucket_of(world).stored if key.startswith(f"results/default/{batch_id}/files/")]
+    assert results == [f"results/default/{batch_id}/files/a.jsonl/{result}.jsonl" for result in ("output", "errors")]
+    put(world, {f"{name}{name[:1]}": lines_of("c", 1)})
+    again = fired(world, "second")
+    assert world.run(again) == "refused"
+    ((code, line, message),) = errors_of(world, again)
+    assert (code, line) == ("invalid_request", None)
+    assert "The name of the file" in message
+
+
 def test_a_file_that_is_gone_before_the_plan_is_set_aside(world: World) -> None:
     put(world, {f"{name}.jsonl": lines_of(name, 2) for name in "abcd"})
     batch_id = fired(world, on_invalid="skip")
