@@ -221,6 +221,17 @@ def test_a_run_that_waits_or_makes_nothing_says_why(made: MemoryServices, capsys
     assert made.batch_store.batches == {}
 
 
+def test_a_run_outside_of_the_hours_is_no_failure_but_waits(
+    made: MemoryServices, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said(capsys, "create", "night", "gather/default/tickets/", *CRON, "--hours", "01:00-05:00")
+    made.bucket.put("gather/default/tickets/a.jsonl", b"{}")
+    assert main(["schedule", "run", "night"]) == 4
+    told = capsys.readouterr()
+    assert "The firing waits, and its batch is made later: it is not yet 01:00-05:00 in Europe/Berlin." in told.err
+    assert told.out == ""
+
+
 def test_what_the_service_refuses_ends_the_command_with_its_words(
     made: MemoryServices, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from batchyard_client.errors import ALL_GOOD, SOME_FAILED, Refused, UsageFault
+from batchyard_client.errors import ALL_GOOD, SOME_FAILED, Refused, Stopped, UsageFault
 from batchyard_client.front import Front
 from batchyard_client.service import view_of
 
@@ -37,6 +37,7 @@ SAID_FIRST: Final = frozenset(  # by the two lines that each schedule has
     }
 )
 PAGE: Final = 100
+ENDED: Final = "ended"  # the state of a firing that has its batch, or will have none
 LOOK_EVERY, MOST_LOOKS = 1.0, 120  # seconds between two looks at a firing, and looks
 
 
@@ -131,9 +132,11 @@ def run(named: str, asked: Mapping[str, Any]) -> int:
         printed(fired)
     elif fired["batch_id"]:
         put(fired["batch_id"])
+    elif fired["state"] != ENDED:
+        front.screen.say(f"The firing waits, and its batch is made later: {fired['reason'] or 'it has just begun'}.")
     else:
-        front.screen.say(f"No batch was made: {fired['reason'] or 'the service has not made it yet'}.")
-    return ALL_GOOD if fired["batch_id"] else SOME_FAILED
+        front.screen.say(f"No batch was made: {fired['reason']}.")
+    return ALL_GOOD if fired["batch_id"] else SOME_FAILED if fired["state"] == ENDED else Stopped.status
 
 
 def _fired(front: Front, path: str, key: str) -> dict[str, Any]:

@@ -171,4 +171,6 @@ def _source(tenant: str, value: object) -> dict[str, Any]:
         folder = object_keys.folder_within(tenant, key)
         way = f'. The files of a folder are {{"prefix": "{folder}"}}' if folder else ""
         raise _wrong("input.key", f"must be the key of an object below inbox/{tenant}/ or files/{tenant}/{way}")
+    if re.search(object_keys.UNPRINTABLE, key) or key.endswith("/"):
+        raise _wrong("input.key", "must be the key of one object, which can be printed and does not end with '/'")
     return {"input_key": key}
