@@ -127,6 +127,7 @@ def _file(folder: str, arrived: Arrived) -> GatheredFile:
 def _is_file(services: Services, folder: str, arrived: Arrived) -> bool:
     """Tell whether an object is a file to gather: no folder, nothing hidden, not RUN, and not of more than a year ago."""
     name = arrived.object.key.removeprefix(folder)
-    if not name or name == object_keys.RUN or name.endswith("/") or name.rpartition("/")[2].startswith("."):
+    hidden = any(part.startswith(".") and part not in object_keys.CLIMBING for part in name.split("/"))
+    if not name or name == object_keys.RUN or name.endswith("/") or hidden:
         return False
     return services.clock() - arrived.at.timestamp() <= OLDEST

@@ -76,7 +76,17 @@ def test_only_the_run_of_a_folder_fires(world: World, key: str) -> None:
 
 
 def test_folders_hidden_files_and_old_files_are_not_gathered(world: World) -> None:
-    put(world, {"below/": b"", ".hidden": b"x", "below/.DS_Store": b"x", "old.jsonl": lines_of("old", 1), "RUN": b""})
+    put(
+        world,
+        {
+            "below/": b"",
+            ".hidden": b"x",
+            "below/.DS_Store": b"x",
+            ".ipynb_checkpoints/a.jsonl": b"x",
+            "old.jsonl": lines_of("old", 1),
+            "RUN": b"",
+        },
+    )
     bucket_of(world).arrived[f"{FOLDER}old.jsonl"] = world.clock.now - 366 * 86_400
     files = bucket_of(world).file_list(run(world).input).files
     assert [file.name for file in files] == ["a.jsonl"]
