@@ -22,7 +22,7 @@ from tests.unit.functions.gateway import call
 FILES = {
     "a.jsonl": lines_of("a", 3), "A.jsonl": lines_of("A", 2), "sub/b.jsonl": lines_of("b", 2), "c.csv": b"x,y\n1,2\n",
     "../../up.jsonl": lines_of("up", 1), "/etc/passwd": lines_of("root", 1), "a.jsonl/output.jsonl": lines_of("within", 1),
-    "line\nend": lines_of("end", 1), "x" * 400: lines_of("long", 1),
+    "line\u202eend": lines_of("end", 1), "x" * 400: lines_of("long", 1),
 }  # fmt: skip
 
 
