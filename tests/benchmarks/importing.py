@@ -19,6 +19,8 @@ AT_PROVIDER = "batch_store event_bus account.token_ledgers account.client"
 # The parts of the services that a function uses in its usual work.
 PARTS = {
     "intake": "bucket batch_store executions event_bus",
+    "gather": "bucket batch_store gather_store executions event_bus",
+    "trigger": "bucket batch_store gather_store schedule_store executions event_bus",
     "plan": "bucket batch_store event_bus",
     "submit": f"bucket account.creations {AT_PROVIDER}",
     "poll": AT_PROVIDER,
@@ -32,8 +34,8 @@ PARTS = {
     "deliver": "webhook_store webhook_sender signing_secret",
     "api": "bucket batch_store file_bucket file_store upload_store quota_store api_key_store idempotency_store executions "
     "event_bus cancel_function advance_function webhook_store signing_secret webhook_secret webhook_receipts",
-    "sweep": "bucket sweep_store executions cancel_function advance_function file_store upload_store quota_store "
-    + AT_PROVIDER,
+    "sweep": "bucket sweep_store gather_store schedule_store executions cancel_function advance_function trigger_function "
+    f"gather_function file_store upload_store quota_store {AT_PROVIDER}",
 }
 CLIENTS = {"states": "stepfunctions"}  # an action's prefix, where boto3 calls the service otherwise
 

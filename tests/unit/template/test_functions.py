@@ -10,6 +10,7 @@ from batchyard.adapters.event_bus import BUDGET_WARNED, NAMES
 from batchyard.domain.statuses import ENDED
 from batchyard.settings import Settings
 from batchyard.webhooks.notification import KINDS
+from tests.benchmarks.importing import PARTS
 from tests.unit.template.documents import (
     ROOT,
     Json,
@@ -49,6 +50,10 @@ def test_every_function_folder_has_a_resource_of_its_name_and_the_other_way_roun
     assert {properties["CodeUri"]: name for name, properties in functions().items()} == {
         f"functions/{folder}": f"{folder.capitalize()}Function" for folder in folders
     }
+
+
+def test_the_benchmark_of_cold_starts_knows_every_function() -> None:
+    assert PARTS.keys() == {each["CodeUri"].removeprefix("functions/") for each in functions().values()}
 
 
 @each_function
