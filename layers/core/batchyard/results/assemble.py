@@ -30,7 +30,6 @@ from batchyard.results.checkpoint import any_written, write_results
 from batchyard.results.file_report import report_files
 from batchyard.results.file_results import write_files
 from batchyard.results.join import Results, ResultsProgress, Tally
-from batchyard.results.messages_file import write_messages
 from batchyard.results.report import report
 from batchyard.results.result_files import keep
 from batchyard.services import Services
@@ -106,6 +105,8 @@ def _messages(
     """Write messages.jsonl where Anthropic's route made the batch, and return the member that names it; None: go on later."""
     if batch.messages_input is None:
         return {}
+    from batchyard.results.messages_file import write_messages  # noqa: PLC0415 - few batches have it, and each cold start would pay
+
     size = write_messages(services, batch, results, [shard.version for shard in shards], budget)
     return None if size is None else {"messages_file_id": keep(services, batch, object_keys.MESSAGES, size)}
 
