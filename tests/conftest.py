@@ -4,6 +4,7 @@ The files that last longest come first: each goes to one worker, and one that is
 """
 
 import gc
+import signal
 from collections.abc import Iterator
 from itertools import chain, groupby, zip_longest
 from pathlib import Path
@@ -37,6 +38,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     fast = [file for file in files if _floor(file[0]) not in {*WAITS, *RECKONS}]
     by_turns = chain.from_iterable(zip_longest(waiting, reckoning, fillvalue=[]))
     items[:] = chain.from_iterable([*by_turns, *fast])
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Undo what a program run in this process did to signals: programs that later tests start inherit what is ignored."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def _floor(item: pytest.Item) -> str:
