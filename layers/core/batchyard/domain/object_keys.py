@@ -90,7 +90,7 @@ def counted_lines(prefix: str) -> str:
 
 
 def watched(watcher: str) -> str:
-    """Name what somebody who looks into a gather folder again and again keeps of the last look."""
+    """Name what whoever counts a gather folder again and again keeps of the last count."""
     return _of_waiting(watcher, "-look")
 
 

@@ -71,13 +71,6 @@ def _known(services: Services, kept: str) -> dict[str, Counted]:
         return {}
 
 
-def holds_none(first: bytes, size: int) -> bool:
-    """Tell by its first bytes whether a file of this size is of a kind without requests."""
-    start = first[: file_kinds.START]
-    packed = start.startswith(file_kinds.GZIP)
-    return packed or file_kinds.without_requests(start, cut=len(start) < size) is not None
-
-
 def name_of(file: GatheredFile) -> str:
     """Name a version of a file."""
     return f"{file.name}\0{file.version_id or file.etag}"
@@ -91,7 +84,7 @@ def _count(services: Services, prefix: str, file: GatheredFile, counted: Counted
         return counted
     try:
         for chunk in services.bucket.chunks(source, counted.read):
-            if not counted.read and holds_none(chunk, file.size):
+            if not counted.read and file_kinds.why_set_aside(chunk, file.size) is not None:
                 return Counted(read=file.size)
             counted = counted.behind(chunk)
             if services.clock() >= until:

@@ -18,9 +18,8 @@ from batchyard.gathering.listing import Listing, walk
 from batchyard.services import Services
 
 LONGEST_LISTING: Final = 4 * MINUTE  # of one count, as a batch is to be made behind it; the next one goes on
-LONGEST_LOOK: Final = (
-    LONGEST_LISTING + line_counts.LONGEST_COUNT + 2 * TIME_TO_END
-)  # seconds; the batch is begun behind it
+# Seconds, with those in which a batch is begun behind it.
+TIME_TO_COUNT: Final = LONGEST_LISTING + line_counts.LONGEST_COUNT + 2 * TIME_TO_END
 # A listing is not gone on with that was left so long ago: what came since, before the place it reached, it does not know.
 OLDEST_LISTING: Final = HOUR
 REST: Final = 30  # seconds for each request but the first of a listing

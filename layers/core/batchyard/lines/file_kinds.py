@@ -19,6 +19,9 @@ MAGIC: Final = {
     b"PAR1": "a Parquet file", b"ARROW1": "an Arrow file", b"Obj\x01": "an Avro file", b"ORC": "an ORC file",
     b"SQLite format 3": "an SQLite database", b"%PDF": "a PDF file",
 }  # fmt: skip
+PACKED: Final = BatchError(
+    "invalid_json_line", "The file is a gzip file. Unpack it: files of a gather folder are read as they lie there."
+)
 TAR: Final = b"ustar"
 TAR_AT: Final = 257
 # UTF-16 and UTF-32 without a byte order mark have a NUL in these first bytes; JSON has none anywhere.
@@ -57,6 +60,12 @@ def wrong_kind(start: bytes, *, of_lines: bool = True, cut: bool = False) -> Bat
         return None
     text = start.removeprefix(BOM)
     return _one_document(text) or _other_text(text)
+
+
+def why_set_aside(first: bytes, size: int) -> BatchError | None:
+    """Say why a file of a gather folder holds no requests, by the first of its bytes; None if it may hold some."""
+    start = first[: min(START, size)]
+    return PACKED if start.startswith(GZIP) else without_requests(start, cut=len(start) < size)
 
 
 def without_requests(start: bytes, *, cut: bool = False) -> BatchError | None:

@@ -21,9 +21,6 @@ from batchyard.planning.scan import InputScan
 from batchyard.services import Services
 
 EMPTY: Final = BatchError("empty_file", "The file has no requests. Write one JSON request object per line.")
-PACKED: Final = BatchError(
-    "invalid_json_line", "The file is a gzip file. Unpack it: files of a gather folder are read as they lie there."
-)
 GONE: Final = BatchError("invalid_request", "The file was deleted or replaced before it was read. Put it there again.")
 FILE_DIGITS: Final = 9
 
@@ -144,7 +141,7 @@ class FileScan:
             at, first = self._at, next(chunks)
             if self._progress.offset == self._files.starts[at]:
                 self._open(at)
-                reason = self._why_unreadable(at, first)
+                reason = file_kinds.why_set_aside(first, self._files.files[at].size)
                 if reason is not None:
                     whole = self._progress.offset + len(first) == self._files.starts[at + 1]
                     self._set_aside(at, reason)
@@ -162,14 +159,6 @@ class FileScan:
             self._ids.file = at
         if self._scan.parent is not None:
             self._scan.parent.begin_file(at)
-
-    def _why_unreadable(self, at: int, first: bytes) -> BatchError | None:
-        """Say why a file holds no requests, by its first bytes; None if it may hold some."""
-        file = self._files.files[at]
-        start = first[: min(file_kinds.START, file.size)]
-        if start.startswith(file_kinds.GZIP):
-            return PACKED
-        return file_kinds.without_requests(start, cut=len(start) < file.size)
 
     def _take_lines(self, at: int, chunks: Iterator[bytes]) -> Iterator[ShardLines | None]:
         for full in self._scan.take(self._of_file(at, chunks)):

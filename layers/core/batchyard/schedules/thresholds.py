@@ -10,7 +10,7 @@ from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request
 from batchyard.domain.numbers import DAY, MINUTE
 from batchyard.domain.step import OutOfTime
-from batchyard.gathering.waiting import LONGEST_LOOK, Waiting, count_waiting, rests
+from batchyard.gathering.waiting import TIME_TO_COUNT, Waiting, count_waiting, rests
 from batchyard.services import Services
 
 LARGEST: Final = 10**15
@@ -87,7 +87,7 @@ def too_few(services: Services, schedule: Schedule, seconds_left: Callable[[], f
     asked = of(schedule)
     if asked.min_lines is None and asked.min_bytes is None:
         return None
-    if seconds_left() < LONGEST_LOOK:
+    if seconds_left() < TIME_TO_COUNT:
         raise OutOfTime
     found = _count(services, schedule, asked)
     if _too_long(services, asked, found):

@@ -13,7 +13,7 @@ from batchyard.gathering import line_counts
 from batchyard.gathering.fire import fire
 from batchyard.gathering.gather import take_up
 from batchyard.gathering.listing import walk
-from batchyard.gathering.waiting import LONGEST_LOOK, count_waiting, rests
+from batchyard.gathering.waiting import TIME_TO_COUNT, count_waiting, rests
 from batchyard.recovery.missed_firings import see_to_schedules
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.schedules import requests
@@ -259,7 +259,7 @@ def test_a_time_of_the_clock_waits_for_a_listing_that_takes_more_than_one_look(m
     assert shown["waits_for"] == f"the files that wait in {FOLDER} are still being listed"
     assert len(listed) == 130
     # So much waits, but behind the rest of the look there is no time to list the folder, too.
-    assert stack.sweep(seconds=LONGEST_LOOK) is None
+    assert stack.sweep(seconds=TIME_TO_COUNT) is None
     (left,) = stack.services.gather_store.open_firings()
     assert take_up(stack.services, left.tenant, left.name, left.batch_id, lambda: 900) is not None
     stack.services.wait(UNDER_WAY)
